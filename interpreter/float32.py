@@ -1,0 +1,110 @@
+"""The binary32 product that requantises accumulators, computed with integers alone.
+
+`fl` rounds to binary32, nearest even. The result is `rint(fl(fl(v) * scale))`; no float is used, so
+every machine agrees (spec: operators.md, "rescale"; twin: libraries/Float32.sol).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+SATURATION = 1 << 32
+_MANTISSA_BITS = 24
+
+
+def shift_half_even(value: int, shift: int) -> int:
+    """Return `value / 2**shift`, ties to even; `value >= 0`, `shift >= 1`."""
+    quotient = value >> shift
+    remainder = value & ((1 << shift) - 1)
+    half = 1 << (shift - 1)
+    return quotient + (remainder > half or (remainder == half and quotient & 1 == 1))
+
+
+def is_usable_scale(scale_bits: int) -> bool:
+    """Say whether the bits are a positive normal binary32; all else rescales to 0."""
+    return 1 <= scale_bits >> 23 <= 254
+
+
+def rescale(value: int, scale_bits: int) -> int:
+    """Return `rint(fl(fl(value) * scale))`, its magnitude saturated at 2**32.
+
+    `value`: i64; `scale_bits`: the u32 pattern of a binary32. Unusable scales give 0.
+    """
+    if value == 0 or not is_usable_scale(scale_bits):
+        return 0
+    magnitude = abs(value)
+    exponent = (scale_bits >> 23) - 150
+    magnitude, shift = _to_mantissa(magnitude)
+    exponent += shift
+    product, shift = _to_mantissa(magnitude * (scale_bits & 0x7FFFFF | 0x800000))
+    exponent += shift
+    if exponent < 0:
+        product = shift_half_even(product, -exponent)
+    else:
+        # Beyond 2**32 only the saturation matters, so the shift may be cut short.
+        product <<= min(exponent, 40)
+    product = min(product, SATURATION)
+    return -product if value < 0 else product
+
+
+def _to_mantissa(magnitude: int) -> tuple[int, int]:
+    shift = magnitude.bit_length() - _MANTISSA_BITS
+    return (shift_half_even(magnitude, shift), shift) if shift > 0 else (magnitude, 0)
+
+
+def rescale_array(
+    values: npt.NDArray[np.int64], scale_bits: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.int64]:
+    """Return `rescale` of each element, vectorised; the two arrays broadcast.
+
+    The vector form covers |value| < 2**31 with 64-bit lanes; the few elements beyond it, which
+    only hostile constants produce, go through the scalar definition.
+    """
+    values, bits = np.broadcast_arrays(values, scale_bits)
+    magnitude = np.abs(values)
+    wide = (magnitude >> 31) != 0
+    magnitude = np.where(wide, 0, magnitude).astype(np.uint64)
+    exponent = (bits >> 23).astype(np.int64)
+    usable = (exponent >= 1) & (exponent <= 254)
+    exponent = exponent - 150
+    magnitude, shift = _to_mantissa_array(magnitude)
+    exponent = exponent + shift
+    product = magnitude * (bits & 0x7FFFFF | 0x800000).astype(np.uint64)
+    product, shift = _to_mantissa_array(product)
+    exponent = exponent + shift
+    down = np.clip(-exponent, 0, 62)
+    up = np.clip(exponent, 0, 32)
+    rounded = np.where(down > 0, _shift_array(product, np.maximum(down, 1)), product)
+    rounded = rounded << up.astype(np.uint64)
+    result = np.minimum(rounded, np.uint64(SATURATION)).astype(np.int64)
+    result = np.where(usable, np.where(values < 0, -result, result), 0)
+    if wide.any():
+        for index in zip(*np.nonzero(wide), strict=True):
+            result[index] = rescale(int(values[index]), int(bits[index]))
+    return result
+
+
+def _shift_array(
+    values: npt.NDArray[np.uint64], shift: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    one = np.uint64(1)
+    amount = shift.astype(np.uint64)
+    quotient = values >> amount
+    remainder = values & ((one << amount) - one)
+    half = one << (amount - one)
+    up = (remainder > half) | ((remainder == half) & ((quotient & one) == one))
+    return quotient + up.astype(np.uint64)
+
+
+def _to_mantissa_array(
+    values: npt.NDArray[np.uint64],
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    # Bit lengths by comparison with powers of two: exact, unlike a floating logarithm.
+    length = np.searchsorted(_POWERS, values.ravel(), side="right").reshape(values.shape)
+    shift = np.maximum(length - _MANTISSA_BITS, 0).astype(np.int64)
+    rounded = np.where(shift > 0, _shift_array(values, np.maximum(shift, 1)), values)
+    return rounded, shift
+
+
+_POWERS = np.array([1 << i for i in range(63)], np.uint64)

@@ -1,0 +1,303 @@
+"""CONV: convolution, depthwise and grouped convolution, fully connected layers, average pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..float32 import rescale, rescale_array
+from ..memory import Memory
+from ..program import Opcode, Operator
+from ..state import wrap_i64
+from ..tensors import LEAF_BYTES, DType, TensorType
+from .base import (
+    MAX_COUNT,
+    MAX_DIMENSION,
+    Bytes,
+    Operand,
+    StepNote,
+    Tensor,
+    encode_signed,
+    require,
+    require_byte_dtype,
+    require_clamp,
+    require_range,
+)
+
+PARAMETER_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window over `[height, width, channels]`; taps outside the tensor are skipped."""
+
+    height: int
+    width: int
+    channels: int
+    out_height: int
+    out_width: int
+    kernel_height: int = 1
+    kernel_width: int = 1
+    stride_height: int = 1
+    stride_width: int = 1
+    pad_top: int = 0
+    pad_left: int = 0
+    dilation_height: int = 1
+    dilation_width: int = 1
+
+    def check(self) -> None:
+        """Raise InvalidProgram if a field is out of range."""
+        for name in self.__slots__:
+            low = 0 if name.startswith("pad") else 1
+            require_range(getattr(self, name), low, MAX_DIMENSION, name)
+        require(self.in_count <= MAX_COUNT, "the input has too many elements")
+        taps = self.kernel_height * self.kernel_width
+        require(taps <= MAX_DIMENSION, "the kernel has too many taps")
+
+    @property
+    def in_count(self) -> int:
+        """Return the number of input elements."""
+        return self.height * self.width * self.channels
+
+    def row(self, out_row: int, kernel_row: int) -> int:
+        """Return the input row under a kernel row, which may lie outside."""
+        return out_row * self.stride_height - self.pad_top + kernel_row * self.dilation_height
+
+    def column(self, out_column: int, kernel_column: int) -> int:
+        """Return the input column under a kernel column, which may lie outside."""
+        shift = kernel_column * self.dilation_width
+        return out_column * self.stride_width - self.pad_left + shift
+
+    def taps(self, x: npt.NDArray[np.generic], fill: int) -> npt.NDArray[np.generic]:
+        """Return `[taps, out_height, out_width, channels]` of `x`, `fill` where outside."""
+        shape = (self.kernel_height * self.kernel_width, self.out_height, self.out_width)
+        result = np.empty((*shape, self.channels), x.dtype)
+        out_rows, out_columns = np.arange(self.out_height), np.arange(self.out_width)
+        for tap in range(shape[0]):
+            kernel_row, kernel_column = divmod(tap, self.kernel_width)
+            rows = out_rows * self.stride_height - self.pad_top
+            rows = rows + kernel_row * self.dilation_height
+            columns = out_columns * self.stride_width - self.pad_left
+            columns = columns + kernel_column * self.dilation_width
+            safe_rows = np.clip(rows, 0, self.height - 1)
+            safe_columns = np.clip(columns, 0, self.width - 1)
+            np.take(x[safe_rows], safe_columns, axis=1, out=result[tap])
+            result[tap][rows != safe_rows] = fill
+            result[tap][:, columns != safe_columns] = fill
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """Convolve and requantise.
+
+    `a: u8|i8[height, width, channels]`, `dst: u8|i8[out_height, out_width, out_channels]`,
+    weights `i8[out_channels, kernel_height, kernel_width, channels / groups]` at byte `weights`,
+    `(bias i32, scale f32)[out_channels]` at byte `params` of the constants.
+    """
+
+    dst: int
+    a: int
+    dst_dtype: DType
+    a_dtype: DType
+    window: Window
+    out_channels: int
+    groups: int
+    a_zero: int
+    dst_zero: int
+    low: int
+    high: int
+    weights: int
+    params: int
+
+    @classmethod
+    def decode(cls, operator: Operator) -> Conv:
+        f = operator.padded_fields()
+        window = Window(*f[0:5], *f[6:14])
+        head = (operator.dst, operator.a, operator.dst_dtype, operator.a_dtype)
+        return cls(*head, window, f[5], *f[14:21])
+
+    def encode(self) -> Operator:
+        w = astuple(self.window)
+        fields = (*w[:5], self.out_channels, *w[5:], self.groups, self.a_zero, self.dst_zero)
+        return Operator(
+            Opcode.CONV,
+            dst=self.dst,
+            a=self.a,
+            dst_dtype=self.dst_dtype,
+            a_dtype=self.a_dtype,
+            fields=(*fields, self.low, self.high, self.weights, self.params),
+        )
+
+    def check(self, constants_bytes: int) -> None:
+        require_byte_dtype(self.a_dtype, "the input")
+        require_byte_dtype(self.dst_dtype, "the output")
+        self.window.check()
+        require_range(self.out_channels, 1, MAX_DIMENSION, "out_channels")
+        require_range(self.groups, 1, MAX_DIMENSION, "groups")
+        require(self.window.channels % self.groups == 0, "groups does not divide channels")
+        require(self.out_channels % self.groups == 0, "groups does not divide out_channels")
+        require(self.out_count <= MAX_COUNT, "the output has too many elements")
+        require(self.kernel_size <= MAX_DIMENSION, "the kernel has too many elements")
+        require_range(self.a_zero, self.a_dtype.minimum, self.a_dtype.maximum, "a_zero")
+        require_range(self.dst_zero, self.dst_dtype.minimum, self.dst_dtype.maximum, "dst_zero")
+        require_clamp(self.low, self.high, self.dst_dtype)
+        end = self.out_channels * self.kernel_size
+        require_range(self.weights, 0, constants_bytes - end, "weights")
+        require(self.params % PARAMETER_BYTES == 0, "params is not a multiple of 8")
+        end = self.out_channels * PARAMETER_BYTES
+        require_range(self.params, 0, constants_bytes - end, "params")
+
+    @property
+    def out_count(self) -> int:
+        """Return the number of output elements."""
+        return self.window.out_height * self.window.out_width * self.out_channels
+
+    @property
+    def is_dense(self) -> bool:
+        """Say whether a kernel row is one contiguous run of the input."""
+        return self.groups == 1 and self.window.dilation_width == 1
+
+    @property
+    def rows(self) -> int:
+        """Return the rows that a kernel is cut into."""
+        w = self.window
+        return w.kernel_height * (1 if self.is_dense else w.kernel_width)
+
+    @property
+    def row_length(self) -> int:
+        """Return the elements of one row."""
+        w = self.window
+        return w.kernel_width * w.channels if self.is_dense else w.channels // self.groups
+
+    @property
+    def kernel_size(self) -> int:
+        """Return the weights of one output channel."""
+        return self.rows * self.row_length
+
+    @property
+    def runs(self) -> int:
+        """Return the reduce steps of one element."""
+        return self.rows * -(-self.row_length // LEAF_BYTES)
+
+    @property
+    def steps(self) -> int:
+        return self.out_count * (self.runs + 1)
+
+    @property
+    def sources(self) -> tuple[Operand, ...]:
+        return (Operand(self.a, TensorType(self.a_dtype, self.window.in_count)),)
+
+    @property
+    def destination(self) -> Operand:
+        return Operand(self.dst, TensorType(self.dst_dtype, self.out_count))
+
+    def elements_before(self, index: int) -> int:
+        return index // (self.runs + 1)
+
+    def element_start(self, index: int) -> int:
+        return index - index % (self.runs + 1)
+
+    def step(self, index: int, memory: Memory, accumulator: int) -> int:
+        element, phase = divmod(index, self.runs + 1)
+        if phase < self.runs:
+            return self._reduce(element, phase, memory, accumulator if phase else 0)
+        return self._finish(element, memory, accumulator)
+
+    def _reduce(self, element: int, phase: int, memory: Memory, accumulator: int) -> int:
+        position, channel = divmod(element, self.out_channels)
+        chunks = self.runs // self.rows
+        row, chunk = divmod(phase, chunks)
+        first = chunk * LEAF_BYTES
+        last = min(first + LEAF_BYTES, self.row_length)
+        base, first, last = self._clip(position, channel, row, first, last)
+        if first >= last:
+            return accumulator
+        kind = self.sources[0].kind
+        data = memory.read(self.a, kind, base + first, base + last)
+        start = self.weights + channel * self.kernel_size + row * self.row_length
+        weights = memory.read_constant(start + first, start + last)
+        x = np.frombuffer(data, self.a_dtype.numpy).astype(np.int64) - self.a_zero
+        w = np.frombuffer(weights, np.int8).astype(np.int64)
+        return wrap_i64(accumulator + int(x @ w))
+
+    def _clip(
+        self, position: int, channel: int, row: int, first: int, last: int
+    ) -> tuple[int, int, int]:
+        """Return `(base, first, last)`: element j of the row is input element `base + j`."""
+        w = self.window
+        out_row, out_column = divmod(position, w.out_width)
+        if self.is_dense:
+            in_row = w.row(out_row, row)
+            start = w.column(out_column, 0) * w.channels
+            width = w.width * w.channels
+            first, last = max(first, -start), min(last, width - start)
+            inside = 0 <= in_row < w.height
+            base = in_row * width + start
+        else:
+            kernel_row, kernel_column = divmod(row, w.kernel_width)
+            in_row = w.row(out_row, kernel_row)
+            in_column = w.column(out_column, kernel_column)
+            inside = 0 <= in_row < w.height and 0 <= in_column < w.width
+            group = channel // (self.out_channels // self.groups)
+            base = (in_row * w.width + in_column) * w.channels + group * self.row_length
+        return (base, first, last) if inside else (0, 0, 0)
+
+    def _finish(self, element: int, memory: Memory, accumulator: int) -> int:
+        start = self.params + PARAMETER_BYTES * (element % self.out_channels)
+        parameters = memory.read_constant(start, start + PARAMETER_BYTES)
+        bias = int.from_bytes(parameters[:4], "little", signed=True)
+        scale = int.from_bytes(parameters[4:], "little")
+        value = rescale(wrap_i64(accumulator + bias), scale) + self.dst_zero
+        value = min(max(value, self.low), self.high)
+        kind = self.destination.kind
+        memory.store(self.dst, kind, element, encode_signed(value, self.dst_dtype))
+        return 0
+
+    def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
+        count, size = self.out_channels, self.kernel_size
+        region = constants[self.weights : self.weights + count * size]
+        weights = region.view(np.int8).reshape(count, -1)
+        end = self.params + PARAMETER_BYTES * count
+        parameters = constants[self.params : end].view("<u4").reshape(count, 2)
+        accumulated = self._accumulate(sources[0], weights) + parameters[:, 0].view("<i4")
+        values = rescale_array(accumulated, parameters[:, 1]) + self.dst_zero
+        destination[:] = np.clip(values, self.low, self.high).ravel().astype(destination.dtype)
+
+    def _accumulate(self, source: Tensor, weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+        """Return the exact sums `i64[out_height · out_width, out_channels]`.
+
+        BLAS adds floats exactly while every partial sum is an integer below the mantissa, which
+        `largest` bounds; that is a way to add integers fast, not floating-point arithmetic.
+        """
+        w = self.window
+        x = source.reshape(w.height, w.width, w.channels).astype(np.int32) - self.a_zero
+        largest = int(np.abs(x).max()) * 128 * self.kernel_size
+        exact = np.float32 if largest < 1 << 24 else np.float64
+        positions = w.out_height * w.out_width
+        taps = w.taps(x.astype(exact), 0).reshape(-1, positions, self.groups, self.row_channels)
+        kernel = weights.reshape(self.groups, -1, taps.shape[0], self.row_channels).astype(exact)
+        if self.row_channels == 1:
+            sums = np.einsum("tpg,gmt->pgm", taps[..., 0], kernel[..., 0])
+        else:
+            columns = taps.transpose(2, 1, 0, 3).reshape(self.groups, positions, -1)
+            flat = kernel.reshape(self.groups, kernel.shape[1], -1)
+            sums = (columns @ flat.transpose(0, 2, 1)).transpose(1, 0, 2)
+        return sums.reshape(positions, self.out_channels).astype(np.int64)
+
+    @property
+    def row_channels(self) -> int:
+        """Return the input channels that one output channel sees."""
+        return self.window.channels // self.groups
+
+    def note(self, index: int) -> StepNote:
+        element, phase = divmod(index, self.runs + 1)
+        position, channel = divmod(element, self.out_channels)
+        row, column = divmod(position, self.window.out_width)
+        where = f"output row {row}, column {column}, channel {channel}"
+        if phase == self.runs:
+            return StepNote("finish", element, f"requantise and store {where}")
+        return StepNote("reduce", element, f"run {phase + 1} of {self.runs} for {where}")
