@@ -94,7 +94,8 @@ def _shift_array(
     remainder = values & ((one << amount) - one)
     half = one << (amount - one)
     up = (remainder > half) | ((remainder == half) & ((quotient & one) == one))
-    return quotient + up.astype(np.uint64)
+    quotient += up
+    return quotient
 
 
 def _to_mantissa_array(

@@ -154,8 +154,8 @@ class Header:
                 rest[1],
                 rest[2],
                 rest[3],
-                tuple(rest[4:8]),  # type: ignore[arg-type]
-                tuple(rest[8:12]),  # type: ignore[arg-type]
+                tuple(rest[4:8]),
+                tuple(rest[8:12]),
                 Hash(rest[12]),
                 Hash(rest[13]),
                 tuple(Hash(tail[32 * i : 32 * (i + 1)]) for i in range(depth)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ class Window:
         shift = kernel_column * self.dilation_width
         return out_column * self.stride_width - self.pad_left + shift
 
-    def taps(self, x: npt.NDArray[np.generic], fill: int) -> npt.NDArray[np.generic]:
+    def taps(self, x: npt.NDArray[Any], fill: int) -> npt.NDArray[Any]:
         """Return `[taps, out_height, out_width, channels]` of `x`, `fill` where outside."""
         shape = (self.kernel_height * self.kernel_width, self.out_height, self.out_width)
         result = np.empty((*shape, self.channels), x.dtype)
@@ -279,14 +280,16 @@ class Conv:
         exact = np.float32 if largest < 1 << 24 else np.float64
         positions = w.out_height * w.out_width
         taps = w.taps(x.astype(exact), 0).reshape(-1, positions, self.groups, self.row_channels)
-        kernel = weights.reshape(self.groups, -1, taps.shape[0], self.row_channels).astype(exact)
+        kernel: npt.NDArray[Any] = weights.astype(exact)
+        kernel = kernel.reshape(self.groups, -1, taps.shape[0], self.row_channels)
         if self.row_channels == 1:
             sums = np.einsum("tpg,gmt->pgm", taps[..., 0], kernel[..., 0])
         else:
             columns = taps.transpose(2, 1, 0, 3).reshape(self.groups, positions, -1)
             flat = kernel.reshape(self.groups, kernel.shape[1], -1)
             sums = (columns @ flat.transpose(0, 2, 1)).transpose(1, 0, 2)
-        return sums.reshape(positions, self.out_channels).astype(np.int64)
+        sums = sums.reshape(positions, self.out_channels)
+        return sums.astype(np.int64)  # type: ignore[no-any-return]
 
     @property
     def row_channels(self) -> int:

@@ -1,0 +1,71 @@
+# Each target makes its own environment; nothing has to be installed first but Python 3.11, git and a C compiler.
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/.ready
+NPM := $(shell command -v npm 2>/dev/null)
+ARGS ?=
+
+.PHONY: help demo test test-unit test-contracts test-all lint types imports artifacts check-artifacts bench format clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml setup.py $(wildcard infernet/backend/native/*.c)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+contracts/node_modules/.ready: contracts/package.json
+	cd contracts && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: $(READY) ## Run an honest and a false task to their verdicts (ARGS="--model NAME --input PICTURE")
+	@$(BIN)/infernet demo $(ARGS)
+
+test: test-unit test-contracts ## Run all tests
+
+test-unit: $(READY) ## Run the Python tests
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-contracts: $(READY) ## Run the Solidity tests (needs npm)
+ifdef NPM
+	@$(MAKE) --no-print-directory contracts/node_modules/.ready
+	cd contracts && ./forge test
+else
+	@echo "left out: contract tests (forge test, artifact check, gas snapshot), because npm is not installed"
+endif
+
+test-all: $(READY) ## Run the long tests too (nightly)
+	$(BIN)/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory test-contracts
+
+lint: $(READY) ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## Check types, strictly
+	$(BIN)/mypy
+
+imports: $(READY) ## Check that data flows one way
+	$(BIN)/lint-imports
+
+artifacts: $(READY) contracts/node_modules/.ready ## Compile the contracts into the package
+	$(BIN)/python contracts/build.py
+
+check-artifacts: $(READY) ## Check that the shipped bytecode is what the sources compile to (needs npm)
+ifdef NPM
+	@$(MAKE) --no-print-directory contracts/node_modules/.ready
+	$(BIN)/python contracts/build.py --check
+else
+	@echo "left out: artifact check, because npm is not installed"
+endif
+
+bench: $(READY) ## Print our figures beside the others', from one run (minutes)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+clean: ## Remove what was made here
+	rm -rf .venv build dist *.egg-info contracts/node_modules contracts/out contracts/cache
