@@ -56,32 +56,57 @@ def _to_mantissa(magnitude: int) -> tuple[int, int]:
 def rescale_array(
     values: npt.NDArray[np.int64], scale_bits: npt.NDArray[np.uint32]
 ) -> npt.NDArray[np.int64]:
-    """Return `rescale` of each element, vectorised; the two arrays broadcast.
+    """Return `rescale` of each element; the two arrays broadcast.
 
-    The vector form covers |value| < 2**31 with 64-bit lanes; the few elements beyond it, which
-    only hostile constants produce, go through the scalar definition.
+    One multiplication and one rounding shift give the answer unless the exact quotient lies so
+    near a tie, or is so large, that the two roundings to 24 bits could matter: together they move
+    a quotient below 512 by less than 2**-14. Those few elements take the definition's own way.
     """
-    values, bits = np.broadcast_arrays(values, scale_bits)
+    bits = scale_bits.astype(np.int64)
+    shift = 150 - (bits >> 23)
+    is_simple = (shift >= 14) & (shift <= 62) & (bits >> 31 == 0)
+    shift = np.where(is_simple, shift, 14)
+    half = np.left_shift(np.int64(1), shift - 1)
+    slack = half >> 12
     magnitude = np.abs(values)
-    wide = (magnitude >> 31) != 0
-    magnitude = np.where(wide, 0, magnitude).astype(np.uint64)
-    exponent = (bits >> 23).astype(np.int64)
-    usable = (exponent >= 1) & (exponent <= 254)
-    exponent = exponent - 150
+    # A magnitude of 2**31 or more would overflow the product; it is marked doubtful below.
+    product = np.minimum(magnitude, _SIMPLE_LIMIT) * (bits & 0x7FFFFF | 0x800000)
+    result = (product + (half - slack)) >> shift
+    doubtful = (product + (half + slack)) >> shift != result
+    doubtful |= (result >= 512) | (magnitude >= _SIMPLE_LIMIT) | (magnitude < 0) | ~is_simple
+    result[values < 0] *= -1
+    if doubtful.any():
+        every_scale = np.broadcast_to(scale_bits, values.shape)
+        result[doubtful] = _rescale_exactly(values[doubtful], every_scale[doubtful])
+    return result
+
+
+_SIMPLE_LIMIT = 1 << 31
+
+
+def _rescale_exactly(
+    values: npt.NDArray[np.int64], bits: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.int64]:
+    """Return `rescale` of each element of two flat arrays, in the definition's own steps.
+
+    64-bit lanes hold |value| < 2**31; the elements beyond, which only hostile constants produce,
+    go through the scalar definition.
+    """
+    is_wide = (np.abs(values) >> 31) != 0
+    magnitude = np.where(is_wide, 0, np.abs(values)).astype(np.uint64)
+    exponent = (bits >> 23).astype(np.int64) - 150
+    is_usable = (exponent >= 1 - 150) & (exponent <= 254 - 150)
     magnitude, shift = _to_mantissa_array(magnitude)
     exponent = exponent + shift
     product = magnitude * (bits & 0x7FFFFF | 0x800000).astype(np.uint64)
     product, shift = _to_mantissa_array(product)
     exponent = exponent + shift
-    down = np.clip(-exponent, 0, 62)
-    up = np.clip(exponent, 0, 32)
+    down, up = np.clip(-exponent, 0, 62), np.clip(exponent, 0, 32)
     rounded = np.where(down > 0, _shift_array(product, np.maximum(down, 1)), product)
-    rounded = rounded << up.astype(np.uint64)
-    result = np.minimum(rounded, np.uint64(SATURATION)).astype(np.int64)
-    result = np.where(usable, np.where(values < 0, -result, result), 0)
-    if wide.any():
-        for index in zip(*np.nonzero(wide), strict=True):
-            result[index] = rescale(int(values[index]), int(bits[index]))
+    rounded = np.minimum(rounded << up.astype(np.uint64), np.uint64(SATURATION)).astype(np.int64)
+    result = np.where(is_usable, np.where(values < 0, -rounded, rounded), 0)
+    for index in np.flatnonzero(is_wide):
+        result[index] = rescale(int(values[index]), int(bits[index]))
     return result
 
 
