@@ -71,7 +71,7 @@ def rescale_array(
     magnitude = np.abs(values)
     # A magnitude of 2**31 or more would overflow the product; it is marked doubtful below.
     product = np.minimum(magnitude, _SIMPLE_LIMIT) * (bits & 0x7FFFFF | 0x800000)
-    result = (product + (half - slack)) >> shift
+    result: npt.NDArray[np.int64] = (product + (half - slack)) >> shift
     doubtful = (product + (half + slack)) >> shift != result
     doubtful |= (result >= 512) | (magnitude >= _SIMPLE_LIMIT) | (magnitude < 0) | ~is_simple
     result[values < 0] *= -1
