@@ -1,0 +1,1 @@
+"""The dispute game as pure data and pure functions (spec: docs/spec/dispute.md)."""

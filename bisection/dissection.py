@@ -1,0 +1,103 @@
+"""Where a range of steps is cut, and what a dissection says (spec: dispute.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from interpreter.merkle import HASH_BYTES, Hash
+from interpreter.program import Step
+
+from .errors import InvalidDissection
+
+
+def part_count(length: int, k: int) -> int:
+    """Return how many parts a dissection of `length` > 1 steps has: `min(k, length)`."""
+    if length < 1 or k < 2:
+        raise InvalidDissection(f"{length} steps cannot be cut {k}-fold; need length ≥ 1, k ≥ 2")
+    return min(k, length)
+
+
+def cuts(start: Step, end: Step, k: int) -> tuple[Step, ...]:
+    """Return the steps `start + floor(n·j/p)` for j in 0 … p: from `start` to `end`."""
+    length = end - start
+    parts = part_count(length, k)
+    return tuple(Step(start + length * j // parts) for j in range(parts + 1))
+
+
+def worst_dissections(steps: int, k: int) -> int:
+    """Return the most dissections a game over `steps` can have: `ceil(log_k steps)`."""
+    count = 0
+    while steps > 1:
+        steps = -(-steps // k)
+        count += 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One part of a dissection: its start is agreed by naming it, its end is disputed."""
+
+    index: int
+    start: Step
+    end: Step
+    start_hash: Hash
+    end_hash: Hash
+
+    @property
+    def length(self) -> int:
+        """Return the number of steps in the segment, at least 1."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Dissection:
+    """State hashes at the cuts of `[start, end]`, the inherited one at `start` included.
+
+    An assertion is the dissection with one part: initial state, asserted final state.
+    """
+
+    start: Step
+    end: Step
+    hashes: tuple[Hash, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.parts <= self.end - self.start:
+            raise InvalidDissection(
+                f"{self.parts} parts do not fit {self.end - self.start} steps from {self.start}"
+            )
+        for position, value in enumerate(self.hashes):
+            if len(value) != HASH_BYTES:
+                raise InvalidDissection(f"hash {position} has {len(value)} bytes, need 32")
+
+    @property
+    def parts(self) -> int:
+        """Return the number of segments."""
+        return len(self.hashes) - 1
+
+    @property
+    def length(self) -> int:
+        """Return the number of steps from start to end."""
+        return self.end - self.start
+
+    def cut(self, position: int) -> Step:
+        """Return the step at cut `position`, 0 … parts."""
+        if not 0 <= position <= self.parts:
+            raise InvalidDissection(f"cut {position} is not in 0 … {self.parts}")
+        return Step(self.start + self.length * position // self.parts)
+
+    def segment(self, index: int) -> Segment:
+        """Return segment `index`, 0 … parts − 1."""
+        if not 0 <= index < self.parts:
+            raise InvalidDissection(f"segment {index} is not in 0 … {self.parts - 1}")
+        start, end = self.cut(index), self.cut(index + 1)
+        return Segment(index, start, end, self.hashes[index], self.hashes[index + 1])
+
+    def segments(self) -> Iterator[Segment]:
+        """Yield the segments in order."""
+        return (self.segment(index) for index in range(self.parts))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Return the steps at all cuts."""
+        return tuple(self.cut(position) for position in range(self.parts + 1))
