@@ -1,0 +1,1 @@
+"""Figures of the README: each module prints our figure and the other's from one run."""
