@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from interpreter.merkle import HASH_BYTES, Hash
 from interpreter.program import Step
 
 from .errors import InvalidDissection
+from .keccak import keccak256
+
+EMPTY_LEAF = bytes(HASH_BYTES)
 
 
 def part_count(length: int, k: int) -> int:
@@ -101,3 +104,33 @@ class Dissection:
     def steps(self) -> tuple[Step, ...]:
         """Return the steps at all cuts."""
         return tuple(self.cut(position) for position in range(self.parts + 1))
+
+    @property
+    def commitment(self) -> bytes:
+        """Return the root that the contract keeps: Keccak-256, one leaf per segment."""
+        return self._levels()[-1][0]
+
+    def siblings(self, index: int) -> tuple[bytes, ...]:
+        """Return the path that proves segment `index`, leaf upwards."""
+        segment = self.segment(index)
+        levels = self._levels()[:-1]
+        return tuple(level[segment.index >> height ^ 1] for height, level in enumerate(levels))
+
+    def _levels(self) -> list[list[bytes]]:
+        pairs = zip(self.hashes, self.hashes[1:], strict=False)
+        level = [keccak256(start + end) for start, end in pairs]
+        level += [EMPTY_LEAF] * ((1 << (self.parts - 1).bit_length()) - self.parts)
+        levels = [level]
+        while len(level) > 1:
+            level = [keccak256(level[i] + level[i + 1]) for i in range(0, len(level), 2)]
+            levels.append(level)
+        return levels
+
+
+def segment_root(segment: Segment, siblings: Sequence[bytes]) -> bytes:
+    """Return the commitment that a segment has under a path of siblings."""
+    node = keccak256(segment.start_hash + segment.end_hash)
+    for height, sibling in enumerate(siblings):
+        is_right = segment.index >> height & 1
+        node = keccak256(sibling + node if is_right else node + sibling)
+    return node

@@ -90,7 +90,9 @@ class Game:
     """One challenger against one assertion.
 
     `last` is what the mover must answer: the assertion itself until the game is opened, then the
-    opponent's dissection. `deadline` is the last second in which the mover may move.
+    opponent's dissection. `deadline` is the last second in which the mover may move; the opening
+    must come later than the second `opens_after` of the commit. `claimed` is the final hash that
+    the challenger committed to, None where it is still hidden.
     """
 
     assertion: Assertion
@@ -99,6 +101,8 @@ class Game:
     mover: Player
     clocks: Clocks
     deadline: Seconds
+    opens_after: Seconds
+    claimed: Hash | None
     dissections: int = 0
     verdict: Verdict | None = None
 
@@ -139,7 +143,7 @@ class ClaimTimeout:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing: the opponent may move until `until` and loses after it."""
+    """Do nothing before `until` has passed: the opponent may move, or it is too early to open."""
 
     until: Seconds
 
@@ -153,6 +157,15 @@ Move = Dissect | Prove
 Action = Dissect | Prove | ClaimTimeout | Wait | Concede
 
 
-def new_game(assertion: Assertion, k: int, clocks: Clocks, open_by: Seconds) -> Game:
-    """Return the game of a committed challenge: the challenger must open by `open_by`."""
-    return Game(assertion, k, assertion.dissection, Player.CHALLENGER, clocks, open_by)
+def new_game(
+    assertion: Assertion,
+    k: int,
+    clocks: Clocks,
+    committed_at: Seconds,
+    open_by: Seconds,
+    claimed: Hash | None,
+) -> Game:
+    """Return the game of a committed challenge: to be opened after `committed_at`, by `open_by`."""
+    first = assertion.dissection
+    mover = Player.CHALLENGER
+    return Game(assertion, k, first, mover, clocks, open_by, committed_at, claimed)

@@ -56,4 +56,6 @@ def _prove(game: Game, move: Prove, execute: ExecuteStep) -> Game:
         raise IllegalMove("agreed-start", "the proof does not start from the agreed state")
     if after == segment.end_hash:
         raise IllegalMove("end-is-false", "the step yields the opponent's end: it is right")
+    if not game.is_opened and game.claimed not in (None, after):
+        raise IllegalMove("opening-is-committed", "the step yields another hash than committed to")
     return replace(game, verdict=Verdict(game.mover, Reason.PROOF))

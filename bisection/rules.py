@@ -56,6 +56,12 @@ def _is_in_time(turn: Turn) -> str | None:
     return f"the deadline passed {late} s ago" if late > 0 else None
 
 
+def _opens_later(turn: Turn) -> str | None:
+    if not turn.game.is_opened and turn.now <= turn.game.opens_after:
+        return f"committed at {turn.game.opens_after}; open in a later block"
+    return None
+
+
 def _segment_is_committed(turn: Turn) -> str | None:
     named, last = turn.move.segment, turn.game.last
     if not 0 <= named.index < last.parts:
@@ -86,6 +92,15 @@ def _parts_are_exact(turn: Turn) -> str | None:
     return None
 
 
+def _opening_is_committed(turn: Turn) -> str | None:
+    game = turn.game
+    if game.is_opened or game.claimed is None or isinstance(turn.move, Prove):
+        return None
+    if turn.move.hashes[-1] != game.claimed:
+        return "the opening's last hash is not the one committed to"
+    return None
+
+
 def _end_differs(turn: Turn) -> str | None:
     if isinstance(turn.move, Dissect) and turn.move.hashes[-1] == turn.move.segment.end_hash:
         return "the new end equals the disputed one, so nothing is disputed"
@@ -101,6 +116,11 @@ RULES: tuple[Rule, ...] = (
         _is_in_time,
     ),
     Rule(
+        "opens-later",
+        "What was committed cannot be copied from the opening and still come first.",
+        _opens_later,
+    ),
+    Rule(
         "segment-is-committed",
         "The mover answers what the opponent really said; the start is inherited from it.",
         _segment_is_committed,
@@ -114,6 +134,11 @@ RULES: tuple[Rule, ...] = (
         "parts-are-exact",
         "Exactly min(k, length) parts: fewer would stall the game, more would cost without need.",
         _parts_are_exact,
+    ),
+    Rule(
+        "opening-is-committed",
+        "Whoever commits first holds a place in the queue for one final hash, not for any.",
+        _opening_is_committed,
     ),
     Rule(
         "end-differs",

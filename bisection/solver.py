@@ -77,4 +77,6 @@ def next_actions(game: Game, me: Player, trace: TraceProvider, now: Seconds) -> 
         return [ClaimTimeout()] if me is not game.mover else []
     if me is not game.mover:
         return [Wait(game.deadline)]
+    if not game.is_opened and now <= game.opens_after:
+        return [Wait(game.opens_after)]
     return [answer(game, trace) or Concede()]

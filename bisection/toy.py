@@ -195,16 +195,16 @@ class ToyGame:
         (final,) = trace.state_hashes([Step(self.steps)])
         return replace(self, final=final)
 
-    def start(self) -> Game:
-        """Return the game before its opening move."""
+    def start(self, claimed: Hash | None = None) -> Game:
+        """Return the game before its opening move, committed to at second 0."""
         full = Seconds(self.clock_seconds)
         clocks = Clocks(full, full, Seconds(self.grace_seconds))
-        return new_game(self.assertion, self.k, clocks, clocks.deadline(Player.CHALLENGER, full))
+        return new_game(self.assertion, self.k, clocks, Seconds(0), full, claimed)
 
     def run(self, executor: Strategy, challenger: Strategy) -> Record:
         """Play to the verdict. Both players try at every tick; refused moves change nothing."""
         record = Record([self.start()])
-        now = Seconds(self.clock_seconds)
+        now = Seconds(0)
         players = ((Player.EXECUTOR, executor), (Player.CHALLENGER, challenger))
         while record.last.verdict is None:
             now = Seconds(now + self.think_seconds)
