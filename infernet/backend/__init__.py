@@ -1,0 +1,1 @@
+"""The fast backend that executor and fisherman share: engines, hashing, traces, conformance."""

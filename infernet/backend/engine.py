@@ -1,0 +1,171 @@
+"""Engines: what turns an input into every tensor of a program.
+
+Engine
+├── ReferenceEngine  the interpreter's whole-tensor operators
+└── OrtEngine        ONNX Runtime, for programs that pass range analysis
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from interpreter import machine
+from interpreter.memory import LiveMemory, Register
+from interpreter.operators import Copy, decode
+from interpreter.program import Program
+
+from .bounds import analyse
+from .errors import BackendError, UnsupportedProgram
+from .graph import Graph, build, flip
+
+Bytes = npt.NDArray[np.uint8]
+# Earlier releases give wrong convolutions on processors with AMX.
+MINIMUM_ORT = (1, 25, 1)
+
+
+class Engine(Protocol):
+    """Runs one program on whole tensors, to the bit as the reference does."""
+
+    @property
+    def name(self) -> str:
+        """Return what runs, in a few words."""
+
+    @property
+    def program(self) -> Program:
+        """Return the program that it runs."""
+
+    def run(self, data: Bytes) -> Bytes:
+        """Return the output bytes of an input."""
+
+    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
+        """Return, by operator index, the destination's bytes after each storing operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceEngine:
+    """The interpreter itself. `reasons`: why no fast engine runs, when one was asked for."""
+
+    program: Program
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "reference"
+
+    def run(self, data: Bytes) -> Bytes:
+        return machine.run(self.program, data)
+
+    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
+        found: dict[int, Bytes] = {}
+        machine.run(self.program, data, lambda i, tensor: found.update({i: tensor.copy()}))
+        return found
+
+
+@dataclass(slots=True)
+class OrtEngine:
+    """ONNX Runtime on the processor, on a graph made from the program.
+
+    Raises UnsupportedProgram when range analysis cannot promise the reference's bits.
+    """
+
+    program: Program
+    threads: int = 1
+    _plain: tuple[ort.InferenceSession, Graph] = field(init=False)
+    _exposed: tuple[ort.InferenceSession, Graph] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        require_ort_version()
+        violations = analyse(self.program)
+        if violations:
+            raise UnsupportedProgram("; ".join(map(str, violations)))
+        self._plain = self._session(expose=False)
+
+    @property
+    def name(self) -> str:
+        return f"onnxruntime {ort.__version__}, {self.threads} thread(s)"
+
+    def run(self, data: Bytes) -> Bytes:
+        session, graph = self._plain
+        (result,) = session.run([graph.output.name], {"input": self._feed(data)})
+        return flip(_bytes(result), graph.output.dtype)
+
+    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
+        if self._exposed is None:
+            self._exposed = self._session(expose=True)
+        session, graph = self._exposed
+        names = list({value.name: None for value in graph.exposed.values()})
+        results = session.run(names, {"input": self._feed(data)}) if names else []
+        by_name = dict(zip(names, results, strict=True))
+        found = {
+            index: flip(_bytes(by_name[value.name]), value.dtype)
+            for index, value in graph.exposed.items()
+        }
+        return _with_copies(self.program, data, found)
+
+    def _feed(self, data: Bytes) -> npt.NDArray[np.generic]:
+        kind = self.program.header.input_type
+        kind.check(data, "input")
+        flipped = flip(data, kind.dtype)
+        return flipped if kind.dtype.size == 1 else flipped.view(kind.dtype.numpy)
+
+    def _session(self, *, expose: bool) -> tuple[ort.InferenceSession, Graph]:
+        graph = build(self.program, expose=expose)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # The graph already is what the kernels want; nothing may be rewritten.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = ort.InferenceSession(
+            graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return session, graph
+
+
+def open_engine(program: Program, threads: int = 1) -> Engine:
+    """Return the fastest engine that is proven exact for a program.
+
+    When that is the reference, its `reasons` say why; callers show them.
+    """
+    violations = analyse(program)
+    if violations:
+        return ReferenceEngine(program, tuple(map(str, violations)))
+    return OrtEngine(program, threads)
+
+
+def require_ort_version(version: str = ort.__version__) -> None:
+    """Raise BackendError if ONNX Runtime is too old to be exact on every processor."""
+    found = tuple(int(part) for part in version.split("+")[0].split(".")[:3])
+    if found < MINIMUM_ORT:
+        wanted = ".".join(map(str, MINIMUM_ORT))
+        raise BackendError(f"onnxruntime {version} is too old: install {wanted} or later")
+
+
+def _bytes(tensor: npt.NDArray[np.generic]) -> Bytes:
+    return np.ascontiguousarray(tensor).reshape(-1).view(np.uint8)
+
+
+def _with_copies(program: Program, data: Bytes, found: dict[int, Bytes]) -> dict[int, Bytes]:
+    """Add the tensors between the COPYs of one destination, which the graph makes at once."""
+    operators = [decode(operator) for operator in program.operators]
+    if all(index in found for index, op in enumerate(operators) if isinstance(op, Copy)):
+        return found
+    memory: LiveMemory = machine.start(program, data)
+    for index, instruction in enumerate(operators):
+        target = instruction.destination
+        if target is None or index not in found:
+            machine.apply_whole(instruction, memory)
+        if target is None:
+            continue
+        if index in found:
+            memory.slots[target.slot] = Register(target.kind, found[index].copy())
+            continue
+        register = memory.slots[target.slot]
+        assert register is not None
+        found[index] = register.data.copy()
+    return found

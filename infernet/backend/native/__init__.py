@@ -1,0 +1,1 @@
+"""The compiled part of the backend, where a C compiler was at hand."""
