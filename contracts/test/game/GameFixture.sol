@@ -115,8 +115,9 @@ abstract contract GameFixture is TestBase {
 
     function newBareTask() internal returns (bytes32 taskId, bytes memory input) {
         input = inputOf(_nonce);
+        bytes32 root = rootOfInput(input);
         vm.prank(REQUESTER);
-        taskId = market.request(PROGRAM, rootOfInput(input), 1, FEE, uint40(START + 30 days), _nonce++);
+        taskId = market.request(PROGRAM, root, 1, FEE, uint40(START + 30 days), _nonce++);
     }
 
     function trueOutput(bytes32 taskId) internal view returns (bytes memory) {
