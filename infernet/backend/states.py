@@ -1,0 +1,195 @@
+"""States at any step, from whole tensors: nothing is stepped but the element in progress.
+
+Before a step, memory holds finished tensors and one destination that is partly written. A prefix of
+elements is hashed in logarithmic time: nodes left of the boundary leaf are those of the finished
+tensor, nodes right of it those of what the slot held before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from interpreter import machine
+from interpreter.memory import LiveMemory, Register
+from interpreter.merkle import (
+    EMPTY,
+    HASH_BYTES,
+    Hash,
+    Tree,
+    digest,
+    empty_root,
+    leaf_at,
+    tree_of_hashes,
+    zero_root,
+)
+from interpreter.operators import Copy, Instruction
+from interpreter.program import Location, Program, Step
+from interpreter.state import State
+from interpreter.tensors import LEAF_BYTES, TensorType
+
+from .hashing import hash_bytes
+from .timeline import Contents, Timeline, Version
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def zero_tree(kind: TensorType) -> Tree:
+    """Return the tree of a zero tensor; its nodes are padding, so it holds only the root."""
+    return Tree((*([b""] * kind.depth), zero_root(kind.depth)), zero_root)
+
+
+@dataclass(slots=True)
+class States:
+    """The states of one run.
+
+    `tensor(writer)`: the bytes of a content by its writer; asked for only when needed.
+    """
+
+    program: Program
+    timeline: Timeline
+    iterations: int
+    tensor: Callable[[int], Bytes]
+    _trees: dict[int, Tree] = field(default_factory=dict)
+
+    def state(self, at: Step) -> State:
+        """Return the state before step `at`, which lies inside the run."""
+        where = self.program.locate(at, self.iterations)
+        roots = [self._root(version) for version in self.timeline.before[where.operator]]
+        destination = self.timeline.instructions[where.operator].destination
+        if destination is not None and where.index:
+            roots[destination.slot] = self._partial_root(where)
+        return State(at, False, root_of(roots), self.accumulator(where))
+
+    def prove(self, at: Step) -> machine.OneStepProof:
+        """Return the one-step proof of `at`, equal to what stepping would give."""
+        where = self.program.locate(at, self.iterations)
+        memory = self.memory(where)
+        return machine.prove(self.program, self.iterations, at, memory, self.accumulator(where))
+
+    def memory(self, where: Location) -> LiveMemory:
+        """Return live memory before a step; its destination may be written to."""
+        contents = self.timeline.before[where.operator]
+        slots = [self._register(version) for version in contents]
+        destination = self.timeline.instructions[where.operator].destination
+        if destination is not None:
+            data = self.partial(where)
+            slots[destination.slot] = Register(destination.kind, data)
+        return LiveMemory(slots, self.program.constants, hash_bytes)
+
+    def accumulator(self, where: Location) -> int:
+        """Return the accumulator before a step, by replaying its element's earlier steps."""
+        instruction = self.timeline.instructions[where.operator]
+        start = instruction.element_start(where.index)
+        if start == where.index:
+            return 0
+        memory = self.sources(where.operator)
+        accumulator = 0
+        for index in range(start, where.index):
+            accumulator = instruction.step(index, memory, accumulator)
+        return accumulator
+
+    def sources(self, operator: int) -> LiveMemory:
+        """Return a memory that holds only what an operator reads."""
+        contents = self.timeline.before[operator]
+        slots: list[Register | None] = [None] * len(contents)
+        for operand in self.timeline.instructions[operator].sources:
+            version = contents[operand.slot]
+            assert version is not None
+            slots[operand.slot] = Register(version.kind, self.content(version))
+        return LiveMemory(slots, self.program.constants, hash_bytes)
+
+    def content(self, version: Version) -> Bytes:
+        """Return the bytes of a finished content."""
+        if self.timeline.is_zero(version):
+            return version.kind.empty()
+        return self.tensor(version.writer)
+
+    def tree(self, version: Version) -> Tree:
+        """Return the tree of a finished content, hashed once."""
+        if self.timeline.is_zero(version):
+            return zero_tree(version.kind)
+        tree = self._trees.get(version.writer)
+        if tree is None:
+            tree = self._trees[version.writer] = hash_bytes(self.tensor(version.writer))
+        return tree
+
+    def partial(self, where: Location) -> Bytes:
+        """Return the bytes of an operator's destination before one of its steps, as a copy."""
+        instruction = self.timeline.instructions[where.operator]
+        data = self.content(self.timeline.base(where.operator)).copy()
+        if isinstance(instruction, Copy):
+            places, values = self.moved(where.operator, instruction)
+            count = instruction.elements_before(where.index)
+            data.view(instruction.dtype.numpy)[places[:count]] = values[:count]
+        else:
+            stop = self._stored_bytes(instruction, where.index)
+            data[:stop] = self.tensor(where.operator)[:stop]
+        return data
+
+    def moved(
+        self, operator: int, copy: Copy
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.generic]]:
+        """Return where a COPY's elements go and what they are, in the order of its steps."""
+        source = self.timeline.before[operator][copy.a]
+        assert source is not None
+        elements = self.content(source).view(copy.dtype.numpy)
+        places = copy.indices(copy.dst_offset, copy.dst_strides)
+        return places, elements[copy.indices(copy.a_offset, copy.a_strides)]
+
+    def forget(self) -> None:
+        """Drop the trees; they are built again when asked for."""
+        self._trees.clear()
+
+    def _stored_bytes(self, instruction: Instruction, index: int) -> int:
+        destination = instruction.destination
+        assert destination is not None
+        return instruction.elements_before(index) * destination.kind.dtype.size
+
+    def _register(self, version: Version | None) -> Register | None:
+        if version is None:
+            return None
+        return Register(version.kind, self.content(version), self.tree(version))
+
+    def _root(self, version: Version | None) -> Hash:
+        return EMPTY if version is None else self.tree(version).root
+
+    def _partial_root(self, where: Location) -> Hash:
+        instruction = self.timeline.instructions[where.operator]
+        base = self.timeline.base(where.operator)
+        if isinstance(instruction, Copy):
+            return hash_bytes(self.partial(where)).root
+        stop = self._stored_bytes(instruction, where.index)
+        if stop == 0:
+            return self.tree(base).root
+        after = self.tree(Version(where.operator, base.kind))
+        leaf, inside = divmod(stop, LEAF_BYTES)
+        before = self.tree(base)
+        if inside:
+            node = digest(self._boundary_leaf(where.operator, base, leaf, inside))
+        else:
+            node = before.node(0, leaf)
+        for height in range(base.kind.depth):
+            index = leaf >> height
+            if index & 1:
+                node = digest(after.node(height, index - 1) + node)
+            else:
+                node = digest(node + before.node(height, index + 1))
+        return node
+
+    def _boundary_leaf(self, operator: int, base: Version, leaf: int, inside: int) -> bytes:
+        written = leaf_at(self.tensor(operator), leaf)[:inside]
+        if self.timeline.is_zero(base):
+            return written.ljust(LEAF_BYTES, b"\0")
+        return written + leaf_at(self.tensor(base.writer), leaf)[inside:]
+
+
+def root_of(roots: list[Hash]) -> Hash:
+    """Return the memory root over the roots of all slots."""
+    return tree_of_hashes(b"".join(roots), empty_root).root
+
+
+__all__ = ["HASH_BYTES", "Bytes", "Contents", "States", "root_of", "zero_tree"]
