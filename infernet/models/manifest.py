@@ -1,0 +1,113 @@
+"""What a program does not say about itself: names, meaning of bytes, where it came from.
+
+Nothing here is verified on chain; the program root alone is the model's identity.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import CorruptModel
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How bytes stand for the source's numbers: `scale · (byte − zero)`.
+
+    `layout`: how the source orders its axes (nchw, nhwc or flat; of an output also how the
+    program does). `source_dtype`: float32, uint8 or int8; integers of the source are these bytes,
+    signed ones less 128.
+    """
+
+    scale: float
+    zero: int
+    source_shape: tuple[int, ...]
+    source_dtype: str
+    layout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How a pixel (0 to 255) becomes the source's real number: `(pixel − mean) / deviation`.
+
+    One number per channel, or one for all. `plain`: the pixel is the byte.
+    """
+
+    plain: bool
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (1.0,)
+    invert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The description that is stored beside a program. Hashes are hex."""
+
+    name: str
+    program_root: str
+    source_file: str
+    source_sha256: str
+    source_kind: str
+    input: Coding
+    output: Coding
+    pixels: Pixels | None
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    operator_names: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def encode(self) -> str:
+        """Return the manifest as JSON."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def decode(cls, text: str) -> Manifest:
+        """Return the manifest in JSON, or raise CorruptModel."""
+        try:
+            fields = json.loads(text)
+            if fields.pop("format") != FORMAT:
+                raise CorruptModel(f"the manifest's format is not {FORMAT}; import the model again")
+            for name in ("input", "output"):
+                coding = fields[name]
+                fields[name] = Coding(**{**coding, "source_shape": tuple(coding["source_shape"])})
+            pixels = fields["pixels"]
+            if pixels is not None:
+                pair = {key: tuple(pixels[key]) for key in ("mean", "deviation")}
+                fields["pixels"] = Pixels(**{**pixels, **pair})
+            for name in ("labels", "notes", "operator_names"):
+                fields[name] = tuple(fields[name])
+            return cls(**fields)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptModel(
+                f"the manifest is damaged ({error}); import the model again"
+            ) from None
+
+
+def input_bytes(manifest: Manifest, data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return the program's input for the source's input `data`, in the source's shape and type."""
+    coding = manifest.input
+    if coding.source_dtype == "float32":
+        coded = np.clip(np.rint(data / coding.scale) + coding.zero, 0, 255).astype(np.uint8)
+    else:
+        shift = 128 if coding.source_dtype == "int8" else 0
+        coded = (data.astype(np.int16) + shift).astype(np.uint8)
+    if coding.layout == "nchw":
+        coded = coded.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(coded).ravel()
+
+
+def output_numbers(manifest: Manifest, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return the real numbers that a program's output stands for, in the source's order, flat."""
+    coding = manifest.output
+    reals = (data.astype(np.float64) - coding.zero) * coding.scale
+    if coding.layout == "nhwc":
+        _, channels, height, width = coding.source_shape
+        reals = reals.reshape(height, width, channels).transpose(2, 0, 1).ravel()
+    return reals
