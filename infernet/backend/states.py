@@ -17,7 +17,6 @@ from interpreter import machine
 from interpreter.memory import LiveMemory, Register
 from interpreter.merkle import (
     EMPTY,
-    HASH_BYTES,
     Hash,
     Tree,
     digest,
@@ -32,7 +31,7 @@ from interpreter.state import State
 from interpreter.tensors import LEAF_BYTES, TensorType
 
 from .hashing import hash_bytes
-from .timeline import Contents, Timeline, Version
+from .timeline import Timeline, Version
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -58,11 +57,15 @@ class States:
     def state(self, at: Step) -> State:
         """Return the state before step `at`, which lies inside the run."""
         where = self.program.locate(at, self.iterations)
+        return State(at, False, root_of(self.roots(where)), self.accumulator(where))
+
+    def roots(self, where: Location) -> list[Hash]:
+        """Return the root of every slot before a step."""
         roots = [self._root(version) for version in self.timeline.before[where.operator]]
         destination = self.timeline.instructions[where.operator].destination
         if destination is not None and where.index:
             roots[destination.slot] = self._partial_root(where)
-        return State(at, False, root_of(roots), self.accumulator(where))
+        return roots
 
     def prove(self, at: Step) -> machine.OneStepProof:
         """Return the one-step proof of `at`, equal to what stepping would give."""
@@ -190,6 +193,3 @@ class States:
 def root_of(roots: list[Hash]) -> Hash:
     """Return the memory root over the roots of all slots."""
     return tree_of_hashes(b"".join(roots), empty_root).root
-
-
-__all__ = ["HASH_BYTES", "Bytes", "Contents", "States", "root_of", "zero_tree"]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.programs import Style, random_input, random_instruction_program, random_program
 
 from infernet.backend.engine import ReferenceEngine, open_engine
 from infernet.backend.errors import TraceError
@@ -10,6 +9,7 @@ from infernet.backend.trace import Trace
 from interpreter import machine
 from interpreter.program import Opcode, Program, Step
 from interpreter.state import State
+from tests.programs import Style, random_input, random_instruction_program, random_program
 
 OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 SEEDS = range(12)
