@@ -27,7 +27,7 @@ from .game import (
     Seconds,
     new_game,
 )
-from .referee import claim_timeout, play
+from .referee import ExecuteStep, claim_timeout, play
 from .solver import TraceProvider, next_actions
 
 _STATE = struct.Struct(">QQ")
@@ -163,6 +163,40 @@ class Record:
         return self.last.verdict.winner
 
 
+def play_out(
+    game: Game,
+    strategies: Mapping[Player, Strategy],
+    execute: ExecuteStep,
+    think_seconds: int = 7,
+) -> Record:
+    """Play a game to its verdict. Both players try at every tick; refused moves change nothing."""
+    record = Record([game])
+    now = game.opens_after
+    while record.last.verdict is None:
+        now = Seconds(now + think_seconds)
+        for player, strategy in strategies.items():
+            _attempt(record, player, strategy(record.last, player, now), now, execute)
+    return record
+
+
+def _attempt(
+    record: Record,
+    player: Player,
+    choice: Move | ClaimTimeout | None,
+    now: Seconds,
+    execute: ExecuteStep,
+) -> None:
+    if choice is None or record.last.verdict is not None:
+        return
+    try:
+        if isinstance(choice, ClaimTimeout):
+            record.games.append(claim_timeout(record.last, now))
+        else:
+            record.games.append(play(record.last, player, choice, now, execute))
+    except (IllegalMove, InvalidProof) as error:
+        record.refused.append((player, str(error)))
+
+
 @dataclass(frozen=True, slots=True)
 class ToyGame:
     """A builder: who claims what, who plays how; `run` plays it to its verdict.
@@ -202,25 +236,6 @@ class ToyGame:
         return new_game(self.assertion, self.k, clocks, Seconds(0), full, claimed)
 
     def run(self, executor: Strategy, challenger: Strategy) -> Record:
-        """Play to the verdict. Both players try at every tick; refused moves change nothing."""
-        record = Record([self.start()])
-        now = Seconds(0)
-        players = ((Player.EXECUTOR, executor), (Player.CHALLENGER, challenger))
-        while record.last.verdict is None:
-            now = Seconds(now + self.think_seconds)
-            for player, strategy in players:
-                self._attempt(record, player, strategy, now)
-        return record
-
-    def _attempt(self, record: Record, player: Player, strategy: Strategy, now: Seconds) -> None:
-        game = record.last
-        choice = strategy(game, player, now) if game.verdict is None else None
-        if choice is None:
-            return
-        try:
-            if isinstance(choice, ClaimTimeout):
-                record.games.append(claim_timeout(game, now))
-            else:
-                record.games.append(play(game, player, choice, now, self.machine.execute))
-        except (IllegalMove, InvalidProof) as error:
-            record.refused.append((player, str(error)))
+        """Play to the verdict."""
+        strategies = {Player.EXECUTOR: executor, Player.CHALLENGER: challenger}
+        return play_out(self.start(), strategies, self.machine.execute, self.think_seconds)
