@@ -1,0 +1,65 @@
+"""Ways to play a false claim besides following the solver over a coherent lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from bisection.dissection import cuts
+from bisection.game import Action, ClaimTimeout, Dissect, Game, Player, Prove, Seconds
+from bisection.solver import TraceProvider
+from interpreter.merkle import Hash
+
+from .disputes_arena import Chooser
+
+
+def saboteur(trace: TraceProvider, rng: Random, opening: Hash | None = None) -> Chooser:
+    """Return a player that answers any segment with any mixture of true, false and random hashes.
+
+    It tries wrong counts, repeated ends, forged segments, proofs of other steps, moves out of turn
+    and early timeouts as well. `opening` is the final hash it has committed to, as a challenger.
+    """
+
+    def choose(game: Game, me: Player, now: Seconds) -> Sequence[Action]:
+        if rng.random() < 0.2:
+            return [ClaimTimeout()]
+        if game.mover is not me and rng.random() < 0.7:
+            return []
+        segment = game.last.segment(rng.randrange(game.last.parts))
+        if segment.length == 1 or rng.random() < 0.1:
+            proof = trace.proof(segment.start)
+            flipped = bytes([proof[-1] ^ 1])
+            return [Prove(segment, rng.choice((proof, proof[:-1] + flipped, proof[:-1], b"")))]
+        steps = cuts(segment.start, segment.end, game.k)[1:]
+        hashes = trace.state_hashes(steps)
+        begin = rng.randrange(len(hashes))
+        hashes[begin:] = [Hash(rng.randbytes(32)) for _ in hashes[begin:]]
+        if not game.is_opened and opening is not None:
+            hashes[-1] = opening
+        attempt: Action = Dissect(segment, tuple(hashes))
+        if rng.random() < 0.3:
+            wrong = rng.choice((hashes[1:], [*hashes, hashes[0]], [*hashes[:-1], segment.end_hash]))
+            return [Dissect(segment, tuple(wrong)), attempt]
+        return [attempt]
+
+    return choose
+
+
+def random_answers(rng: Random, claim: Chooser) -> Chooser:
+    """Return a player that opens as `claim` does and then answers the longest segment at random."""
+
+    def choose(game: Game, me: Player, now: Seconds) -> Sequence[Action]:
+        if game.mover is not me or not game.is_opened:
+            return claim(game, me, now)
+        segment = max(game.last.segments(), key=lambda part: part.length)
+        if segment.length == 1:
+            return []
+        count = min(game.k, segment.length)
+        return [Dissect(segment, tuple(Hash(rng.randbytes(32)) for _ in range(count)))]
+
+    return choose
+
+
+def silent(game: Game, me: Player, now: Seconds) -> Sequence[Action]:
+    """Never move."""
+    return []
