@@ -1,0 +1,39 @@
+"""Models that an actor holds, and how it runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from infernet.chain.records import ProgramRoot
+from interpreter.merkle import Hash
+from interpreter.program import Header, Step
+
+
+class Run(Protocol):
+    """A run of a program on one input, as its owner tells it."""
+
+    @property
+    def output(self) -> bytes:
+        """Return the output bytes."""
+
+    def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
+        """Return the state hash before each step, in the order given."""
+
+    def proof(self, step: Step) -> bytes:
+        """Return the one-step proof of `step`."""
+
+
+StartRun = Callable[[bytes], Run]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A model that an actor can run. `start_run`: from input bytes to a run."""
+
+    header: Header
+    start_run: StartRun
+
+
+Holdings = Mapping[ProgramRoot, Holding]

@@ -1,0 +1,162 @@
+"""Reach a chain: one inside this process, or any node by URL."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from eth_tester import EthereumTester, PyEVMBackend
+from eth_tester.exceptions import TransactionFailed
+from web3 import EthereumTesterProvider, HTTPProvider, Web3
+from web3.exceptions import (
+    BadFunctionCallOutput,
+    ContractLogicError,
+    RequestTimedOut,
+    TimeExhausted,
+    Web3RPCError,
+)
+
+from .errors import ChainError, ChainUnavailable, DeploymentError, RetryableChainError
+from .records import Address, Seconds, Wei
+from .reverts import explain
+
+# The most gas that one transaction may take on public networks (EIP-7825).
+GAS_CEILING = 16_777_216
+_BLOCK_GAS = 60_000_000
+_REQUEST_SECONDS = 60
+_CALL_OVERHEAD_GAS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A connection. `tester` is the chain itself when it runs inside this process."""
+
+    web3: Any
+    name: str
+    chain_id: int
+    tester: Any = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Return whether the chain lives and dies with this process."""
+        return self.tester is not None
+
+    def next_timestamp(self) -> Seconds:
+        """Return the earliest time that the next block can carry."""
+        with translated("reading the latest block", self.name):
+            if self.is_embedded:
+                return Seconds(self.web3.eth.get_block("pending")["timestamp"])
+            latest = self.web3.eth.get_block("latest")["timestamp"]
+        return Seconds(max(latest + 1, int(time.time())))
+
+    def block_number(self) -> int:
+        """Return the number of the latest block."""
+        with translated("reading the latest block", self.name):
+            return int(self.web3.eth.block_number)
+
+    def balance(self, account: Address) -> Wei:
+        """Return what an account holds outside the contracts."""
+        with translated("reading a balance", self.name):
+            return Wei(self.web3.eth.get_balance(account))
+
+    def travel_to(self, timestamp: Seconds) -> None:
+        """Let the next block of an embedded chain carry `timestamp`, or raise ChainError."""
+        if not self.is_embedded:
+            raise ChainError(f"only an embedded chain can travel in time; {self.name} is not one")
+        if timestamp > self.next_timestamp():
+            self.tester.time_travel(timestamp)
+
+    def simulate(self, call: str, transaction: dict[str, Any]) -> int:
+        """Return a gas limit that suffices for a transaction, or raise Reverted."""
+        with translated(call, self.name):
+            if self.is_embedded:
+                self.web3.eth.call({**transaction, "gas": GAS_CEILING}, "pending")
+                return GAS_CEILING
+            # An inner call gets 63/64 of what is left, and the state may move before inclusion.
+            estimate = int(self.web3.eth.estimate_gas(transaction))
+            return min(estimate * 5 // 4 + _CALL_OVERHEAD_GAS, GAS_CEILING)
+
+
+def embedded_chain() -> Chain:
+    """Return a fresh chain inside this process: rules of Prague, ten funded accounts."""
+    logging.getLogger("eth").setLevel(logging.WARNING)
+    parameters = PyEVMBackend.generate_genesis_params(overrides={"gas_limit": _BLOCK_GAS})
+    tester = EthereumTester(PyEVMBackend(genesis_parameters=parameters))
+    web3 = Web3(EthereumTesterProvider(tester))
+    return Chain(web3, "the embedded chain", int(web3.eth.chain_id), tester)
+
+
+def connect(url: str) -> Chain:
+    """Return a connection to the node at `url`, or raise ChainUnavailable."""
+    name = safe_name(url)
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ChainUnavailable(f"{name} is not an http(s) URL of a node; check the URL")
+    web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": _REQUEST_SECONDS}))
+    with translated("asking for the chain id", name):
+        chain_id = int(web3.eth.chain_id)
+    return Chain(web3, name, chain_id)
+
+
+def safe_name(url: str) -> str:
+    """Return scheme, host and port of a URL: its other parts may hold an access key."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return "the given address"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+@contextmanager
+def translated(call: str, chain: str) -> Iterator[None]:
+    """Turn what the libraries raise during `call` into a ChainError."""
+    try:
+        yield
+    except (requests.ConnectionError, requests.Timeout):
+        raise ChainUnavailable(
+            f"{call}: no chain answers at {chain}; start it or check its address"
+        ) from None
+    except requests.RequestException as error:
+        status = getattr(error.response, "status_code", "no status")
+        raise ChainUnavailable(f"{call}: {chain} answers with HTTP {status}, not a chain") from None
+    except (ContractLogicError, TransactionFailed) as error:
+        raise explain(call, revert_data(error)) from None
+    except BadFunctionCallOutput:
+        raise DeploymentError(
+            f"{call}: {chain} has no such contract at that address; check the deployment"
+        ) from None
+    except (TimeExhausted, RequestTimedOut):
+        raise RetryableChainError(
+            f"{call}: {chain} has not included the transaction in time; look again later"
+        ) from None
+    except Web3RPCError as error:
+        data = revert_data(error)
+        if data:
+            raise explain(call, data) from None
+        raise RetryableChainError(f"{call}: {chain} failed: {_message(error)}") from None
+
+
+def revert_data(error: Exception) -> bytes:
+    """Return the bytes that a refusing contract gave, empty if there are none."""
+    data = getattr(error, "data", None)
+    if data is None:
+        data = error.args[0] if error.args else b""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str) and data.startswith("0x"):
+        try:
+            return bytes.fromhex(data[2:])
+        except ValueError:
+            return b""
+    return b""
+
+
+def _message(error: Web3RPCError) -> str:
+    response = getattr(error, "rpc_response", None) or {}
+    detail = response.get("error", {})
+    return str(detail.get("message", error) if isinstance(detail, dict) else error)

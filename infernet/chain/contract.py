@@ -1,0 +1,88 @@
+"""One deployed contract: views, calls and events by their names in the interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from .artifacts import Artifact, load
+from .connection import Chain, translated
+from .records import Address, Wei, from_struct
+from .wallet import Sent, Wallet
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A log of a contract, decoded."""
+
+    name: str
+    arguments: dict[str, Any]
+    block_number: int
+    log_index: int
+    transaction: bytes
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+
+class Contract:
+    """A contract at an address; the wrappers of this package build on it."""
+
+    def __init__(self, chain: Chain, artifact: Artifact, address: Address) -> None:
+        self.chain = chain
+        self.address = address
+        self.name = artifact.name
+        self._contract = chain.web3.eth.contract(address=address, abi=list(artifact.abi))
+        self._functions = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
+
+    @classmethod
+    def named(cls, chain: Chain, name: str, address: Address) -> Self:
+        """Return the contract of a shipped artifact at an address."""
+        return cls(chain, load(name), address)
+
+    def view(self, function: str, *arguments: object) -> Any:
+        """Return what a view returns for the latest block."""
+        with translated(f"{self.name}.{function}", self.chain.name):
+            return self._contract.functions[function](*arguments).call()
+
+    def view_struct(self, kind: type[T], function: str, *arguments: object) -> T:
+        """Return a view's struct as a record."""
+        (output,) = self._functions[function]["outputs"]
+        return from_struct(kind, output["components"], self.view(function, *arguments))
+
+    def send(self, wallet: Wallet, function: str, *arguments: object, value: int = 0) -> Sent:
+        """Call a function in a transaction."""
+        data = bytes.fromhex(self._contract.encode_abi(function, args=arguments)[2:])
+        return wallet.send(function, data, self.address, Wei(value))
+
+    def events(self, name: str, since_block: int = 0, **filters: object) -> list[Event]:
+        """Return the events of one name from a block on, oldest first.
+
+        `filters`: values of indexed arguments.
+        """
+        with translated(f"reading {self.name}.{name}", self.chain.name):
+            logs = self._contract.events[name].get_logs(
+                from_block=since_block, argument_filters=filters
+            )
+        return [
+            Event(
+                name,
+                dict(log["args"]),
+                int(log["blockNumber"]),
+                int(log["logIndex"]),
+                bytes(log["transactionHash"]),
+            )
+            for log in logs
+        ]
+
+
+def create(wallet: Wallet, name: str, *arguments: object) -> Address:
+    """Deploy a shipped contract and return its address."""
+    artifact = load(name)
+    factory = wallet.chain.web3.eth.contract(abi=list(artifact.abi), bytecode=artifact.bytecode)
+    data = bytes.fromhex(factory.constructor(*arguments).data_in_transaction[2:])
+    sent = wallet.send(f"deploy {name}", data, None)
+    assert sent.contract is not None
+    return sent.contract

@@ -1,0 +1,75 @@
+"""Put a complete set of contracts on a chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .artifacts import load
+from .contract import Contract, create
+from .deployment import Contracts, Deployment
+from .records import Address, GameConstants, MarketConstants, to_struct
+from .wallet import Wallet
+
+_MILLI_ETHER = 10**15
+
+# The arguments of OneStepProof, in its order.
+PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """The parameters that a deployment fixes for ever (spec: dispute.md, "Economics")."""
+
+    market: MarketConstants
+    game: GameConstants
+
+    def with_arity(self, arity: int) -> Constants:
+        """Return the same with another number of parts per dissection."""
+        return replace(self, game=replace(self.game, arity=arity))
+
+
+PRODUCTION = Constants(
+    MarketConstants(
+        window_seconds=21_600,
+        assert_seconds=3_600,
+        reveal_seconds=7_200,
+        claim_penalty_bps=1_000,
+        reveal_bond_wei=250 * _MILLI_ETHER,
+    ),
+    GameConstants(
+        arity=32,
+        open_seconds=3_600,
+        clock_seconds=10_800,
+        grace_seconds=600,
+        steps_per_clock_second=50_000_000,
+        bond_base_wei=20 * _MILLI_ETHER,
+        bond_per_dissection_wei=5 * _MILLI_ETHER,
+        move_refund_wei=2 * _MILLI_ETHER,
+    ),
+)
+
+
+def deploy(wallet: Wallet, constants: Constants, guardian: Address | None = None) -> Contracts:
+    """Deploy and wire every contract; `guardian` may pause new requests (default: the wallet)."""
+    chain = wallet.chain
+    block = chain.block_number() + 1
+    provers = [create(wallet, name) for name in PROVERS]
+    verifier = create(wallet, "OneStepProof", *provers)
+    registry = create(wallet, "ModelRegistry")
+    vault = create(wallet, "StakeManager")
+    market_values = _struct("TaskMarket", constants.market)
+    guard = guardian or wallet.address
+    market = create(wallet, "TaskMarket", vault, registry, guard, market_values)
+    game_values = _struct("DisputeGame", constants.game)
+    game = create(wallet, "DisputeGame", vault, market, verifier, game_values)
+    Contract.named(chain, "StakeManager", vault).send(wallet, "initialise", market, game)
+    Contract.named(chain, "TaskMarket", market).send(wallet, "initialise", game)
+    return Contracts(
+        chain, Deployment(chain.chain_id, block, registry, vault, market, game, verifier)
+    )
+
+
+def _struct(contract: str, record: object) -> tuple[object, ...]:
+    """Return a record as the struct that a contract's constructor takes last."""
+    (constructor,) = [entry for entry in load(contract).abi if entry["type"] == "constructor"]
+    return to_struct(record, constructor["inputs"][-1]["components"])

@@ -1,0 +1,166 @@
+"""Tasks: requests, claims, assertions, reveal demands and finality (TaskMarket.sol)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .contract import Contract
+from .errors import ChainError
+from .records import (
+    NO_WEI,
+    Address,
+    Asserted,
+    AssertionId,
+    MarketConstants,
+    ProgramRoot,
+    Seconds,
+    Task,
+    TaskId,
+    Terms,
+    Wei,
+)
+from .wallet import Sent, Wallet
+
+MAX_INPUT_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a requester asks for; `nonce` is its own choice, new for each task."""
+
+    program_root: ProgramRoot
+    fee: Wei
+    deadline: Seconds
+    nonce: int
+    iterations: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFound:
+    """A request as its event tells it."""
+
+    task_id: TaskId
+    program_root: ProgramRoot
+    requester: Address
+    input_root: bytes
+    fee: Wei
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssertionFound:
+    """An assertion as its event tells it."""
+
+    assertion_id: AssertionId
+    task_id: TaskId
+    executor: Address
+    output: bytes
+    final_hash: bytes
+    window_end: Seconds
+    block_number: int
+
+
+class Market(Contract):
+    """Where requesters and executors meet."""
+
+    def constants(self) -> MarketConstants:
+        """Return the parameters fixed at deployment."""
+        return self.view_struct(MarketConstants, "constants")
+
+    def task(self, task_id: TaskId) -> Task:
+        """Return a task as it stands."""
+        return self.view_struct(Task, "task", task_id)
+
+    def assertion(self, assertion_id: AssertionId) -> Asserted:
+        """Return an assertion as it stands."""
+        return self.view_struct(Asserted, "assertion", assertion_id)
+
+    def terms(self, assertion_id: AssertionId) -> Terms:
+        """Return what a game over an assertion is about."""
+        return self.view_struct(Terms, "terms", assertion_id)
+
+    def request_with_input(
+        self, wallet: Wallet, request: Request, data: bytes, value: Wei = NO_WEI
+    ) -> tuple[TaskId, Sent]:
+        """Request a run on an input that travels along; `value` is deposited first."""
+        asked = (request.iterations, request.fee, request.deadline, request.nonce)
+        arguments = (request.program_root, data, *asked)
+        sent = self.send(wallet, "requestWithInput", *arguments, value=value)
+        return self._task_of(sent), sent
+
+    def request(
+        self, wallet: Wallet, request: Request, input_root: bytes, value: Wei = NO_WEI
+    ) -> tuple[TaskId, Sent]:
+        """Request a run on an input that is named by its root alone."""
+        asked = (request.iterations, request.fee, request.deadline, request.nonce)
+        arguments = (request.program_root, input_root, *asked)
+        sent = self.send(wallet, "request", *arguments, value=value)
+        return self._task_of(sent), sent
+
+    def claim(self, wallet: Wallet, task_id: TaskId, stake: Wei, value: Wei = NO_WEI) -> Sent:
+        """Claim an open task; `stake` is locked, `value` deposited first."""
+        return self.send(wallet, "claim", task_id, stake, value=value)
+
+    def assert_result(self, wallet: Wallet, task_id: TaskId, attempt: int, output: bytes) -> Sent:
+        """Assert the output of a claimed task."""
+        return self.send(wallet, "assertResult", task_id, attempt, output, False)
+
+    def finalise(self, wallet: Wallet, assertion_id: AssertionId) -> Sent:
+        """Make an assertion final once its window has closed and no game is open."""
+        return self.send(wallet, "finalise", assertion_id)
+
+    def slash(self, wallet: Wallet, assertion_id: AssertionId) -> Sent:
+        """Burn half of the stake behind a defeated assertion and reopen its task."""
+        return self.send(wallet, "slash", assertion_id)
+
+    def demand_reveal(self, wallet: Wallet, assertion_id: AssertionId, bond: Wei) -> Sent:
+        """Demand that the input's bytes appear on chain; the bond is deposited along."""
+        return self.send(wallet, "demandReveal", assertion_id, value=bond)
+
+    def reveal(self, wallet: Wallet, assertion_id: AssertionId, data: bytes) -> Sent:
+        """Answer a demand with the input's bytes."""
+        return self.send(wallet, "reveal", assertion_id, data)
+
+    def timeout_reveal(self, wallet: Wallet, assertion_id: AssertionId) -> Sent:
+        """Slash an assertion whose demanded input did not appear."""
+        return self.send(wallet, "timeoutReveal", assertion_id)
+
+    def requests(self, since_block: int = 0) -> list[TaskFound]:
+        """Return the requests made from a block on."""
+        return [
+            TaskFound(
+                TaskId(bytes(event["taskId"])),
+                ProgramRoot(bytes(event["programRoot"])),
+                event["requester"],
+                bytes(event["inputRoot"]),
+                Wei(event["fee"]),
+                event.block_number,
+            )
+            for event in self.events("Requested", since_block)
+        ]
+
+    def assertions(self, since_block: int = 0, **filters: object) -> list[AssertionFound]:
+        """Return the assertions made from a block on; `filters`: taskId, executor."""
+        return [
+            AssertionFound(
+                AssertionId(bytes(event["assertionId"])),
+                TaskId(bytes(event["taskId"])),
+                event["executor"],
+                bytes(event["output"]),
+                bytes(event["finalHash"]),
+                Seconds(event["windowEnd"]),
+                event.block_number,
+            )
+            for event in self.events("Asserted", since_block, **filters)
+        ]
+
+    def carried_input(self, task_id: TaskId) -> bytes | None:
+        """Return a task's input if it was carried or revealed, else None."""
+        found = self.events("InputCarried", taskId=task_id)
+        return bytes(found[0]["input"]) if found else None
+
+    def _task_of(self, sent: Sent) -> TaskId:
+        for event in self.events("Requested", sent.block_number, requester=sent.sender):
+            if event.transaction == sent.hash:
+                return TaskId(bytes(event["taskId"]))
+        raise ChainError(f"transaction 0x{sent.hash.hex()} holds no request; look at the chain")
