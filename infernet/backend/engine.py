@@ -39,6 +39,10 @@ class Engine(Protocol):
     def program(self) -> Program:
         """Return the program that it runs."""
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return why a faster engine declined the program; callers show it."""
+
     def run(self, data: Bytes) -> Bytes:
         """Return the output bytes of an input."""
 
@@ -84,6 +88,10 @@ class OrtEngine:
         if violations:
             raise UnsupportedProgram("; ".join(map(str, violations)))
         self._plain = self._session(expose=False)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def name(self) -> str:

@@ -1,0 +1,1 @@
+"""The published conformance vectors; their format is in the README beside them."""
