@@ -44,6 +44,10 @@ library DescriptorLib {
         return _head(d, 6);
     }
 
+    function zeroByte(bytes calldata d) internal pure returns (uint256) {
+        return _head(d, 7);
+    }
+
     function firstStep(bytes calldata d) internal pure returns (uint256 step) {
         assembly ("memory-safe") {
             step := shr(192, calldataload(add(d.offset, 8)))
