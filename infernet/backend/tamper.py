@@ -81,6 +81,11 @@ class TamperedTrace:
         return final_state(self.program.header, root, self.steps, False)
 
     @property
+    def states(self) -> States:
+        """Return the liar's states, for those who tell what it claims."""
+        return self._states
+
+    @property
     def lies_again_in_end(self) -> bool:
         """Say whether the false step alone would not have changed the output."""
         return self._honest_end.tobytes() == self.honest.output
