@@ -1,0 +1,95 @@
+"""Prove many random steps on chain and forge each: `python -m tests.twin.bulk --count 100000`.
+
+Prints, for each kind of step, how many ran, and the most gas and calldata that a proof took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from interpreter.program import Opcode, Program
+from tests.programs import Style, random_instruction_program, random_program
+
+from .evm import Contracts
+from .steps import cases, require_harmless
+
+STYLES: tuple[Style, ...] = ("plain", "hostile", "fast")
+OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
+
+
+@dataclass
+class Tally:
+    """What was proven of one kind of step."""
+
+    steps: int = 0
+    most_gas: int = 0
+    most_bytes: int = 0
+
+
+@dataclass
+class Report:
+    """Counts of a bulk run."""
+
+    steps: int = 0
+    forgeries: int = 0
+    programs: int = 0
+    kinds: dict[str, Tally] = field(default_factory=dict)
+
+
+def draw(number: int, rng: np.random.Generator) -> Program:
+    """Return the `number`-th program: mixed ones and ones about a single operator, in turns."""
+    style = STYLES[number % len(STYLES)]
+    if number % 2:
+        return random_instruction_program(rng, OPCODES[number // 2 % len(OPCODES)], style)
+    return random_program(rng, style, max_count=1200 if number % 4 else 400)
+
+
+def prove_many(count: int, seed: int, per_program: int = 150, forge_each: int = 1) -> Report:
+    """Prove `count` steps of random programs, and forge every `forge_each`-th of them.
+
+    Every program is first registered on chain, so only what registration lets through is run.
+    """
+    rng, contracts, report = np.random.default_rng(seed), Contracts(), Report()
+    while report.steps < count:
+        program = draw(report.programs, rng)
+        report.programs += 1
+        descriptors = b"".join(operator.encode() for operator in program.operators)
+        contracts.register(program.header.encode(), descriptors)
+        for case in cases(program, rng, min(per_program, count - report.steps)):
+            encoded = case.proof.encode()
+            before, after, gas = contracts.prove(program.root, 1, case.step, encoded)
+            assert (before, after) == (case.before.hash, case.after.hash), case.kind
+            tally = report.kinds.setdefault(case.kind, Tally())
+            tally.steps += 1
+            tally.most_gas = max(tally.most_gas, gas)
+            tally.most_bytes = max(tally.most_bytes, len(encoded))
+            if report.steps % forge_each == 0:
+                report.forgeries += require_harmless(contracts, case, rng)
+            report.steps += 1
+    return report
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Prove random steps on chain.")
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--forge-each", type=int, default=1, help="forge every N-th step")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    report = prove_many(arguments.count, arguments.seed, forge_each=arguments.forge_each)
+    seconds = time.monotonic() - began
+    print(
+        f"{report.steps} steps of {report.programs} programs equal, "
+        f"{report.forgeries} forgeries harmless, {seconds:.0f} s"
+    )
+    for kind, tally in sorted(report.kinds.items()):
+        print(f"{kind:16} {tally.steps:7} steps  {tally.most_gas:7} gas  {tally.most_bytes} bytes")
+
+
+if __name__ == "__main__":
+    main()
