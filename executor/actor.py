@@ -11,6 +11,7 @@ from bisection.game import Player
 from infernet.actors.holdings import Holdings, Run
 from infernet.actors.report import Report, Tell, tell_nobody
 from infernet.actors.responder import Responder
+from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
 from infernet.chain.market import AssertionFound, TaskFound
 from infernet.chain.records import (
@@ -39,12 +40,16 @@ class Policy:
 
 @dataclass(slots=True)
 class Executor:
-    """One miner. It meets others on chain alone. `name` is what its reports call it."""
+    """One miner. It meets others on chain alone. `name` is what its reports call it.
+
+    Raises ConformanceError unless `conformance`, made on this machine, is exact.
+    """
 
     contracts: Contracts
     wallet: Wallet
     holdings: Holdings
     policy: Policy
+    conformance: Conformance
     name: str = "executor"
     tell: Tell = tell_nobody
     _seen: dict[TaskId, TaskFound] = field(default_factory=dict)
@@ -55,6 +60,7 @@ class Executor:
     _responder: Responder = field(init=False)
 
     def __post_init__(self) -> None:
+        self.conformance.require_exact()
         self._next_block = self.contracts.deployment.block
         self._responder = Responder(
             self.contracts, self.wallet, Player.EXECUTOR, self.name, self.tell

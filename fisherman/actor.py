@@ -13,6 +13,7 @@ from infernet.actors.board import assertion_of
 from infernet.actors.holdings import Holdings, Run
 from infernet.actors.report import Report, Tell, tell_nobody
 from infernet.actors.responder import Responder
+from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
 from infernet.chain.game import ChallengeFound, commitment_of
 from infernet.chain.market import AssertionFound
@@ -33,12 +34,16 @@ _COMMIT_SLACK_BPS = 5_000
 
 @dataclass(slots=True)
 class Fisherman:
-    """One watcher. It meets others on chain alone. `name` is what its reports call it."""
+    """One watcher. It meets others on chain alone. `name` is what its reports call it.
+
+    Raises ConformanceError unless `conformance`, made on this machine, is exact.
+    """
 
     contracts: Contracts
     wallet: Wallet
     signer: KeySigner
     holdings: Holdings
+    conformance: Conformance
     name: str = "fisherman"
     tell: Tell = tell_nobody
     checked: int = 0
@@ -49,6 +54,7 @@ class Fisherman:
     _responder: Responder = field(init=False)
 
     def __post_init__(self) -> None:
+        self.conformance.require_exact()
         self._next_block = self.contracts.deployment.block
         self._responder = Responder(
             self.contracts, self.wallet, Player.CHALLENGER, self.name, self.tell

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from infernet.chain.deployment import Contracts
 from infernet.chain.records import ProgramRoot
 from interpreter.merkle import Hash
-from interpreter.program import Header, Step
+from interpreter.program import Header, Program, Step
+
+from .errors import UnregisteredModel
 
 
 class Run(Protocol):
@@ -37,3 +40,14 @@ class Holding:
 
 
 Holdings = Mapping[ProgramRoot, Holding]
+
+
+def hold(contracts: Contracts, program: Program, start_run: StartRun) -> Holdings:
+    """Return the holding of one program by its root, or raise UnregisteredModel."""
+    root = ProgramRoot(program.root)
+    if not contracts.registry.info(root).registered:
+        raise UnregisteredModel(
+            f"program root 0x{root.hex()} is not in the registry at {contracts.registry.address}; "
+            "register this model, or take the model whose root is registered"
+        )
+    return {root: Holding(program.header, start_run)}

@@ -11,6 +11,8 @@ from typing import Any
 from .errors import ArtifactError
 
 CORE = ("ModelRegistry", "StakeManager", "TaskMarket", "DisputeGame", "OneStepProof")
+# In the order of OneStepProof's arguments.
+PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .artifacts import load
+from .artifacts import PROVERS, load
 from .contract import Contract, create
 from .deployment import Contracts, Deployment
 from .records import Address, GameConstants, MarketConstants, to_struct
@@ -12,14 +12,17 @@ from .wallet import Wallet
 
 _MILLI_ETHER = 10**15
 
-# The arguments of OneStepProof, in its order.
-PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
-
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """The parameters that a deployment fixes for ever (spec: dispute.md, "Economics")."""
+    """The parameters that a deployment fixes for ever (spec: dispute.md, "Economics").
 
+    `deposit_wei`: the cost of a registration; `stake_per_bit_wei`: the stake floor for each binary
+    digit of a program's number of steps.
+    """
+
+    deposit_wei: int
+    stake_per_bit_wei: int
     market: MarketConstants
     game: GameConstants
 
@@ -29,6 +32,8 @@ class Constants:
 
 
 PRODUCTION = Constants(
+    100 * _MILLI_ETHER,
+    50 * _MILLI_ETHER,
     MarketConstants(
         window_seconds=21_600,
         assert_seconds=3_600,
@@ -55,7 +60,7 @@ def deploy(wallet: Wallet, constants: Constants, guardian: Address | None = None
     block = chain.block_number() + 1
     provers = [create(wallet, name) for name in PROVERS]
     verifier = create(wallet, "OneStepProof", *provers)
-    registry = create(wallet, "ModelRegistry")
+    registry = create(wallet, "ModelRegistry", constants.deposit_wei, constants.stake_per_bit_wei)
     vault = create(wallet, "StakeManager")
     market_values = _struct("TaskMarket", constants.market)
     guard = guardian or wallet.address

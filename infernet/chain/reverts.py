@@ -11,7 +11,7 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
-from .artifacts import CORE, load
+from .artifacts import CORE, PROVERS, load
 from .errors import Reverted
 from .records import ENUMS
 
@@ -63,7 +63,7 @@ def explain(call: str, data: bytes) -> Reverted:
 @cache
 def known_errors() -> dict[bytes, dict[str, Any]]:
     """Return every custom error that the contracts declare, by selector."""
-    return errors_of(entry for name in CORE for entry in load(name).abi)
+    return errors_of(entry for name in (*CORE, *PROVERS) for entry in load(name).abi)
 
 
 def errors_of(entries: Iterable[dict[str, Any]]) -> dict[bytes, dict[str, Any]]:

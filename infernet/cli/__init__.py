@@ -1,0 +1,103 @@
+"""The command line: one place where errors become one clear message and an exit code.
+
+0 done · 2 usage · 3 bad input or model · 4 chain or balance · 5 a verdict against expectation ·
+6 this machine's bits differ
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from bisection.errors import GameError
+from infernet.actors.errors import ActorError
+from infernet.backend.errors import BackendError, ConformanceError
+from infernet.chain.errors import ChainError
+from infernet.config import ConfigError
+from infernet.models.errors import ModelError
+from interpreter.errors import InterpreterError
+
+from . import chain, model
+from .conformance import conformance
+from .demo import demo
+from .demo_play import DemoFailed
+
+KNOWN = (
+    ModelError,
+    ActorError,
+    ChainError,
+    ConfigError,
+    DemoFailed,
+    BackendError,
+    InterpreterError,
+    GameError,
+)
+_BAD_INPUT = 3
+_NOT_CONFORMING = 6
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    help="INT8 inference that anyone can check.", no_args_is_help=True, add_completion=False
+)
+app.command()(demo)
+model.app.command("conformance")(conformance)
+app.add_typer(model.app, name="model")
+app.add_typer(chain.app, name="chain")
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and stop, if it is wanted."""
+    if wanted:
+        typer.echo(f"infernet {version('infernet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    wanted: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """INT8 inference that anyone can check."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the code of what happened."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; known errors become one message."""
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name="infernet", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted; nothing more was sent", _INTERRUPTED)
+    except KNOWN as error:
+        return _complain(str(error), exit_code_of(error))
+    return result if isinstance(result, int) else 0
+
+
+def exit_code_of(error: Exception) -> int:
+    """Return the exit code of a known error."""
+    if isinstance(error, ConformanceError):
+        return _NOT_CONFORMING
+    return int(getattr(error, "exit_code", _BAD_INPUT))
+
+
+def _complain(message: str, code: int) -> int:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        f"[bold red]error:[/bold red] {escape(message)}"
+    )
+    return code

@@ -1,0 +1,83 @@
+"""What people see: lines on a terminal, and errors as one clear message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from infernet.actors.report import Position, Report
+from infernet.chain.records import Wei
+from infernet.chain.wallet import in_ether
+
+_STYLES = {
+    "requester": "cyan",
+    "honest executor": "green",
+    "lying executor": "red",
+    "fisherman": "yellow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where a command tells what happens."""
+
+    console: Console
+
+    @classmethod
+    def open(cls, *, to_stderr: bool) -> Screen:
+        """Return the terminal; results in JSON leave the standard output to themselves."""
+        return cls(Console(stderr=to_stderr, highlight=False, soft_wrap=True))
+
+    def title(self, text: str) -> None:
+        """Print a heading."""
+        self.console.print(f"\n[bold]{escape(text)}[/bold]")
+
+    def line(self, text: str) -> None:
+        """Print a plain line."""
+        self.console.print(f"  {escape(text)}")
+
+    def report(self, report: Report) -> None:
+        """Print what an actor did or found."""
+        style = _STYLES.get(report.actor, "white")
+        gas = f"{report.sent.gas_used:>11,} gas" if report.sent else " " * 15
+        who = f"[{style}]{escape(report.actor):<16}[/{style}]"
+        self.console.print(f"  {who} {gas}  {escape(report.what)}")
+        if report.position:
+            self.console.print(f"{' ' * 36}[dim]{_position(report.position)}[/dim]")
+
+    def rows(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table; all but the first column are numbers."""
+        table = Table(box=None, pad_edge=True, header_style="bold")
+        for position, column in enumerate(columns):
+            table.add_column(column, justify="right" if position else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        self.console.print(table)
+
+
+def ether(amount: Wei) -> str:
+    """Return an amount with six decimals; the exact one is in the JSON."""
+    return f"{amount / 10**18:,.6f}" if amount >= 0 else f"-{ether(Wei(-amount))}"
+
+
+def exact_ether(amount: Wei) -> str:
+    """Return an amount exact to the wei."""
+    return in_ether(amount)
+
+
+def _position(position: Position) -> str:
+    first, last = position.start, position.start + position.length
+    steps = f"{position.length:,} step{'s' if position.length != 1 else ''} left"
+    clocks = f"{_duration(position.executor_clock)} / {_duration(position.challenger_clock)}"
+    interval = f"interval {first:,} … {last:,}, {steps}"
+    return f"{interval}; clocks executor / challenger {clocks}"
+
+
+def _duration(seconds: int) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

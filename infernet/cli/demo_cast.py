@@ -1,0 +1,145 @@
+"""The stage of a demonstration: a chain with contracts on it, and actors with their own keys."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bisection.dissection import cuts
+from executor.actor import Executor, Policy
+from fisherman.actor import Fisherman
+from infernet.actors.holdings import Run, hold
+from infernet.actors.report import Tell
+from infernet.backend.conformance import Report as Conformance
+from infernet.backend.engine import Engine, open_engine
+from infernet.backend.tamper import TamperedTrace
+from infernet.backend.trace import Trace
+from infernet.chain.connection import Chain
+from infernet.chain.deploy import PRODUCTION, Constants, deploy
+from infernet.chain.deployment import Contracts
+from infernet.chain.records import MarketConstants, ProgramRoot, Wei
+from infernet.chain.registry import Progress
+from infernet.chain.wallet import KeySigner, Sent, Wallet, faucet
+from infernet.models.pipeline import Model
+from interpreter.program import Program, Step
+
+_ETHER = 10**18
+FUNDS = Wei(100 * _ETHER)
+FEE = Wei(_ETHER // 10)
+REQUESTER, HONEST, CHEAT, FISHERMAN = "requester", "honest executor", "lying executor", "fisherman"
+
+LoadModel = Callable[[], Model]
+
+
+@dataclass(frozen=True, slots=True)
+class Lie:
+    """The step at which the lying executor lies, and the arity that the contracts get."""
+
+    step: Step
+    arity: int
+
+
+@dataclass(slots=True)
+class Cast:
+    """Everybody on stage. The actors share nothing but the chain."""
+
+    contracts: Contracts
+    wallets: dict[str, Wallet]
+    setup: list[Sent]
+    honest: Executor
+    cheat: Executor
+    fisherman: Fisherman
+    root: ProgramRoot
+    stake: Wei
+
+
+def choose_lie(steps: int, at: int | None, rng: random.Random, arity: int) -> Lie:
+    """Return the lie, with the largest arity up to `arity` at which the fisherman proves.
+
+    Who holds the last word follows from the number of dissections. A lying executor that had it
+    could prove nothing and would lose on time; then no instruction would run.
+    """
+    step = rng.randrange(steps) if at is None else at
+    for candidate in range(arity, 1, -1):
+        if dissections_to(step, steps, candidate) % 2 == 0:
+            return Lie(Step(step), candidate)
+    return Lie(Step(step), arity)
+
+
+def dissections_to(step: int, steps: int, arity: int) -> int:
+    """Return how many dissections narrow a dispute over all steps to one step."""
+    start, end, count = Step(0), Step(steps), 0
+    while end - start > 1:
+        ends = cuts(start, end, arity)
+        pairs = itertools.pairwise(ends)
+        start, end = next((a, b) for a, b in pairs if a <= step < b)
+        count += 1
+    return count
+
+
+def constants_for(chain: Chain, arity: int, steps: int) -> Constants:
+    """Return production's parameters where time can be skipped, else short periods."""
+    if chain.is_embedded:
+        return PRODUCTION.with_arity(arity)
+    window = 15 + steps // 2_000_000
+    market = MarketConstants(window, 120, 60, 1_000, PRODUCTION.market.reveal_bond_wei)
+    game = replace(
+        PRODUCTION.game, arity=arity, open_seconds=window, clock_seconds=60, grace_seconds=20
+    )
+    return replace(PRODUCTION, market=market, game=game)
+
+
+def set_stage(
+    chain: Chain,
+    load: LoadModel,
+    lie: Lie,
+    conformance: Conformance,
+    tell: Tell,
+    on_progress: Progress,
+) -> Cast:
+    """Deploy, register the model, and give every actor a key, funds and its own model."""
+    bank = Wallet(chain, faucet(chain))
+    program = load().program
+    deployer = Wallet(chain, KeySigner.create())
+    bank.transfer(deployer.address, FUNDS)
+    steps = program.header.steps_per_iteration * program.header.max_iterations
+    contracts = deploy(deployer, constants_for(chain, lie.arity, steps))
+    info = contracts.registry.register(deployer, program, on_progress=on_progress)
+    signers = {name: KeySigner.create() for name in (REQUESTER, HONEST, CHEAT, FISHERMAN)}
+    wallets = {name: Wallet(chain, signer) for name, signer in signers.items()}
+    for wallet in wallets.values():
+        bank.transfer(wallet.address, FUNDS)
+    policy = Policy(info.minimum_stake, max_tasks=1)
+
+    def executor(name: str, lie_at: Step | None) -> Executor:
+        own = Contracts(chain, contracts.deployment)
+        model = load().program
+        holdings = hold(own, model, runner(model, lie_at))
+        return Executor(own, wallets[name], holdings, policy, conformance, name, tell)
+
+    own, model = Contracts(chain, contracts.deployment), load().program
+    watched = hold(own, model, runner(model, None))
+    signer = signers[FISHERMAN]
+    return Cast(
+        contracts,
+        wallets,
+        [*deployer.sent, *bank.sent],
+        executor(HONEST, None),
+        executor(CHEAT, lie.step),
+        Fisherman(own, wallets[FISHERMAN], signer, watched, conformance, FISHERMAN, tell),
+        ProgramRoot(program.root),
+        info.minimum_stake,
+    )
+
+
+def runner(program: Program, lie_at: Step | None) -> Callable[[bytes], Run]:
+    """Return what runs a program on an input, truly or with one lie."""
+    engine: Engine = open_engine(program)
+
+    def start(data: bytes) -> Run:
+        trace = Trace(program, data, engine)
+        return trace if lie_at is None else TamperedTrace(trace, lie_at)
+
+    return start

@@ -1,0 +1,103 @@
+"""A disputed instruction in words: operator, layer, element, what was claimed, what is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from infernet.backend.states import States
+from interpreter.operators import Instruction, decode
+from interpreter.program import Location, Program, Step
+from interpreter.state import State
+
+
+class Teller(Protocol):
+    """A trace whose values can be looked at: the true one, or a liar's."""
+
+    @property
+    def states(self) -> States:
+        """Return the states of the run."""
+
+    @property
+    def output(self) -> bytes:
+        """Return the output bytes."""
+
+    def state(self, step: Step) -> State:
+        """Return the state before a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """One instruction about which two runs differ. `element`: flat index, None where none is."""
+
+    step: int
+    operator_index: int
+    operator: str
+    layer: str
+    kind: str
+    detail: str
+    element: int | None
+    what: str
+    claimed: str
+    true: str
+
+    @property
+    def sentence(self) -> str:
+        """Return the whole in one sentence."""
+        return (
+            f"Step {self.step} is a {self.kind} step of operator {self.operator_index} "
+            f"({self.operator}, layer {self.layer}): {self.detail}. The executor claimed "
+            f"{self.what} {self.claimed}; the true one is {self.true}."
+        )
+
+
+def explain(
+    program: Program, names: tuple[str, ...], truth: Teller, lie: Teller, step: Step
+) -> Disputed:
+    """Return what `lie` says of `step` and what is true. `names`: of the layers, by operator."""
+    where = program.locate(step)
+    instruction = decode(program.operators[where.operator])
+    note = instruction.note(where.index)
+    what, claimed, true, element = _difference(truth, lie, instruction, where, step)
+    is_named = where.operator < len(names) and names[where.operator]
+    return Disputed(
+        step,
+        where.operator,
+        program.operators[where.operator].opcode.name,
+        names[where.operator] if is_named else f"#{where.operator}",
+        note.kind,
+        note.detail,
+        element if element is not None else (note.element if note.element >= 0 else None),
+        what,
+        claimed,
+        true,
+    )
+
+
+def _difference(
+    truth: Teller, lie: Teller, instruction: Instruction, where: Location, step: Step
+) -> tuple[str, str, str, int | None]:
+    after = Step(step + 1)
+    true_state, false_state = truth.state(after), lie.state(after)
+    if true_state.accumulator != false_state.accumulator:
+        pair = (str(false_state.accumulator), str(true_state.accumulator))
+        return "accumulator", *pair, None
+    target = instruction.destination
+    if target is not None:
+        following = Location(where.iteration, where.operator, where.index + 1)
+        dtype = target.kind.dtype.numpy
+        true_data = truth.states.partial(following).view(dtype)
+        false_data = lie.states.partial(following).view(dtype)
+        different = np.flatnonzero(true_data != false_data)
+        if different.size:
+            element = int(different[0])
+            pair = (str(false_data[element]), str(true_data[element]))
+            return f"value of element {element}", *pair, element
+    elif truth.output != lie.output and where.operator == len(truth.states.program.operators) - 1:
+        pairs = enumerate(zip(lie.output, truth.output, strict=True))
+        byte = next(i for i, (false, true) in pairs if false != true)
+        return f"output byte {byte}", str(lie.output[byte]), str(truth.output[byte]), byte
+    roots = (false_state.memory_root.hex(), true_state.memory_root.hex())
+    return "memory root", f"0x{roots[0][:16]}…", f"0x{roots[1][:16]}…", None
