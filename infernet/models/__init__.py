@@ -1,0 +1,1 @@
+"""Models: ONNX files to programs, their descriptions, and where they are kept."""

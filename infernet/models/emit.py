@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from interpreter.errors import InvalidProgram
 from interpreter.merkle import HashBytes, tree_of_bytes
@@ -25,7 +24,7 @@ from interpreter.operators import (
     Table,
 )
 from interpreter.program import Program, assemble
-from interpreter.tensors import LEAF_BYTES, DType, TensorType
+from interpreter.tensors import DType, TensorType
 from interpreter.validate import MAX_OUTPUT_BYTES, MAX_SLOT_DEPTH, validate
 
 from .errors import InvalidSource, UnsupportedNode
@@ -41,11 +40,11 @@ from .graph import (
     TensorId,
 )
 from .scales import ScaledGraph
+from .space import INPUT_SLOT, Constants, Slots
 from .weights import IntegerConv, quantise_conv, requantise_scale
 
 Progress = Callable[[int, int], None]
 
-_INPUT_SLOT = 0
 _WORD = 8
 
 
@@ -94,7 +93,7 @@ def emit(
         [instruction.steps for instruction in emitter.instructions],
         emitter.constants.array(),
         slot_depth=depth,
-        input_slot=_INPUT_SLOT,
+        input_slot=INPUT_SLOT,
         output_slot=emitter.slots.of[graph.output],
         input_dtype=DType.U8,
         output_dtype=DType.U8,
@@ -110,63 +109,19 @@ def emit(
     return Emission(program, tuple(emitter.names), emitter.kept, emitter.channels, inflation)
 
 
-class _Constants:
-    """The constants blob while it grows."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._tables: dict[bytes, int] = {}
-
-    def add(self, data: bytes, alignment: int) -> int:
-        """Append bytes and return their offset."""
-        padding = -self._size % alignment
-        offset = self._size + padding
-        self._chunks += [bytes(padding), data]
-        self._size = offset + len(data)
-        return offset
-
-    def add_table(self, data: bytes) -> int:
-        """Return the offset of a table, stored once."""
-        if data not in self._tables:
-            self._tables[data] = self.add(data, LEAF_BYTES)
-        return self._tables[data]
-
-    def array(self) -> npt.NDArray[np.uint8]:
-        """Return the blob, a positive multiple of a leaf long."""
-        self.add(bytes(LEAF_BYTES if not self._size else -self._size % LEAF_BYTES), 1)
-        return np.frombuffer(b"".join(self._chunks), np.uint8)
-
-
-@dataclass(slots=True)
-class _Slots:
-    """Registers by liveness: the lowest free one is taken."""
-
-    of: dict[TensorId, int]
-    peak: int = 2
-    _used: set[int] = field(default_factory=lambda: {_INPUT_SLOT})
-
-    def take(self) -> int:
-        slot = next(i for i in range(len(self._used) + 1) if i not in self._used)
-        self._used.add(slot)
-        self.peak = max(self.peak, slot + 1)
-        return slot
-
-    def release(self, slot: int) -> None:
-        self._used.discard(slot)
-
-
 class _Emitter:
     def __init__(self, scaled: ScaledGraph, keep_weights: bool) -> None:
         self.scaled = scaled
         self.keep_weights = keep_weights
         self.instructions: list[Instruction] = []
         self.names: list[str] = []
-        self.constants = _Constants()
-        self.slots = _Slots({scaled.graph.input: _INPUT_SLOT})
+        self.constants = Constants()
+        self.slots = Slots({scaled.graph.input: INPUT_SLOT})
         self.kept = self.channels = 0
         self.inflations: list[float] = []
-        self._last_use = {t: i for i, layer in enumerate(scaled.graph.layers) for t in layer.sources}
+        self._last_use = {
+            t: i for i, layer in enumerate(scaled.graph.layers) for t in layer.sources
+        }
 
     def put(self, instruction: Instruction, name: str) -> None:
         self.instructions.append(instruction)
@@ -211,9 +166,7 @@ class _Emitter:
             self.inflations.append(integers.inflation)
         self._put_conv(layer, integers, layer.groups)
 
-    def _put_conv(
-        self, layer: ConvLayer | PoolLayer, integers: IntegerConv, groups: int
-    ) -> None:
+    def _put_conv(self, layer: ConvLayer | PoolLayer, integers: IntegerConv, groups: int) -> None:
         x, y = self.scaled.params[layer.x], self.scaled.params[layer.y]
         weights = self.constants.add(integers.weights.tobytes(), _WORD)
         pairs = np.empty((len(integers.bias), 2), "<u4")
@@ -248,9 +201,7 @@ class _Emitter:
         taps, channels = window.kernel_height * window.kernel_width, window.channels
         divisor = np.float32(np.float32(y.scale) * np.float32(taps))
         # The machine's scale is fl(xs / fl(ys · taps)): the same chain, with unit weights.
-        scale = requantise_scale(
-            layer.origin, x, np.ones(1), Params(float(divisor), y.zero)
-        )
+        scale = requantise_scale(layer.origin, x, np.ones(1), Params(float(divisor), y.zero))
         integers = IntegerConv(
             np.ones((channels, taps), np.int8),
             np.zeros(channels, np.int32),

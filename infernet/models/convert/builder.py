@@ -18,8 +18,8 @@ from ..graph import (
     AssembleLayer,
     Clamp,
     ConvLayer,
-    Floats,
     FloatGraph,
+    Floats,
     GroupId,
     Layer,
     Origin,
@@ -179,8 +179,9 @@ class Builder:
     def clamp(self, value: Value, clamp: Clamp) -> Value:
         """Return the value clamped, inside its layer if nobody sees it before."""
         layer = self.absorber(value.tensor)
-        is_pool = isinstance(layer, PoolLayer) and layer.is_average
-        if is_pool or isinstance(layer, ConvLayer | AddLayer | TableLayer):
+        if isinstance(layer, ConvLayer | AddLayer | TableLayer) or (
+            isinstance(layer, PoolLayer) and layer.is_average
+        ):
             self.absorb(replace(layer, clamp=layer.clamp.within(clamp)))
             return value
         y = self.add_tensor(self.tensors[value.tensor].shape, self.node.outputs[0])
@@ -243,7 +244,7 @@ class Builder:
         table = flat.reshape(-1, channels)
         if full.size != tensor.count or (table != table[0]).any():
             self.refuse("the constant differs along height or width; only channels may differ")
-        return table[0].copy()
+        return np.array(table[0])
 
     def finish(self) -> FloatGraph:
         """Return the graph that leads to the output; layers that nothing needs are dropped."""
@@ -305,4 +306,3 @@ def _is_nhwc(source: Source) -> bool:
             continue
         return node.op == "Transpose" and list(node.attributes.get("perm", ())) == [0, 3, 1, 2]
     return False
-

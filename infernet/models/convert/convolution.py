@@ -193,4 +193,3 @@ CONVOLUTIONS: dict[str, Handler] = {
     "MatMul": matmul,
     "BatchNormalization": batch_normalization,
 }
-

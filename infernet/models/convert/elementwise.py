@@ -213,6 +213,10 @@ def _gelu(builder: Builder) -> Function:
     return lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2)))
 
 
+def _fixed(function: Function) -> Callable[[Builder], Function]:
+    return lambda builder: function
+
+
 _PLAIN: dict[str, Function] = {
     "Abs": np.abs,
     "Neg": np.negative,
@@ -228,7 +232,7 @@ _PLAIN: dict[str, Function] = {
 }
 
 FUNCTIONS: dict[str, Callable[[Builder], Function]] = {
-    **{name: (lambda _, f=function: f) for name, function in _PLAIN.items()},
+    **{name: _fixed(function) for name, function in _PLAIN.items()},
     "LeakyRelu": _leaky,
     "Elu": _elu,
     "Selu": _selu,

@@ -76,7 +76,9 @@ def unsqueeze(builder: Builder) -> None:
     rank = len(value.shape) + len(axes)
     sizes = iter(value.shape)
     added = {axis % rank for axis in axes}
-    builder.set_output(reshaped(value, tuple(1 if i in added else next(sizes) for i in range(rank))))
+    builder.set_output(
+        reshaped(value, tuple(1 if i in added else next(sizes) for i in range(rank)))
+    )
 
 
 def shape_of(builder: Builder) -> None:

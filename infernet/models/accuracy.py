@@ -1,0 +1,82 @@
+"""Compare a model with its source on the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from interpreter import machine
+
+from .errors import InvalidInput
+from .manifest import input_bytes, output_numbers
+from .pipeline import Model
+from .source import Source, session
+
+_ENDS = ("Softmax", "LogSoftmax", "ArgMax")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One input: the largest output of the source and of the model, and how alike they are."""
+
+    name: str
+    source_top: int
+    model_top: int
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All inputs together. `agreement`: share of inputs with the same top-1."""
+
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def agreement(self) -> float:
+        """Return the share of inputs on which both name the same class."""
+        return float(np.mean([c.source_top == c.model_top for c in self.comparisons]))
+
+    @property
+    def mean_cosine(self) -> float:
+        """Return the mean cosine between the outputs."""
+        return float(np.mean([c.cosine for c in self.comparisons]))
+
+    @property
+    def worst_cosine(self) -> float:
+        """Return the least cosine between the outputs."""
+        return min(c.cosine for c in self.comparisons)
+
+
+def compare(
+    source: Source, model: Model, inputs: Iterable[tuple[str, npt.NDArray[Any]]]
+) -> Iterator[Comparison]:
+    """Yield the comparison of each source input; both sides stop before a closing Softmax."""
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(source.model)
+    name = next((node.inputs[0] for node in source.nodes if node.op in _ENDS), source.output_name)
+    if name != source.output_name:
+        exposed.graph.output.append(onnx.ValueInfoProto(name=name))
+    runner = session(exposed, threads=0)
+    for label, data in inputs:
+        found = np.asarray(runner.run([name], {source.input_name: data})[0])
+        expected = found.astype(np.float64).ravel()
+        output = machine.run(model.program, input_bytes(model.manifest, data))
+        actual = output_numbers(model.manifest, output)
+        if len(actual) != len(expected):
+            raise InvalidInput(
+                f"the source gives {len(expected)} numbers and the model {len(actual)}; "
+                "is this the file that the model was imported from?"
+            )
+        yield Comparison(
+            label, int(expected.argmax()), int(actual.argmax()), _cosine(expected, actual)
+        )
+
+
+def _cosine(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / size if size else float(not a.any() and not b.any())

@@ -1,0 +1,1 @@
+"""ONNX nodes to the canonical float graph, one module per family of operators."""
