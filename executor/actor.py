@@ -6,13 +6,16 @@ All it needs after a crash is on chain: it reads its own claims and assertions b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from bisection.game import Player
+from infernet.actors.attempt import attempt
 from infernet.actors.holdings import Holdings, Run
 from infernet.actors.report import Report, Tell, tell_nobody
 from infernet.actors.responder import Responder
 from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
+from infernet.chain.errors import Reverted
 from infernet.chain.market import AssertionFound, TaskFound
 from infernet.chain.records import (
     NO_WEI,
@@ -71,9 +74,9 @@ class Executor:
         self._look()
         acted = False
         for task_id in [found for found in self._seen if found not in self._done]:
-            acted |= self._work_on(task_id)
+            acted |= attempt(partial(self._work_on, task_id), self._overtaken)
         for found in [a for a in self._assertions.values() if a.assertion_id not in self._done]:
-            acted |= self._defend(found)
+            acted |= attempt(partial(self._defend, found), self._overtaken)
         return acted
 
     def _look(self) -> None:
@@ -193,6 +196,9 @@ class Executor:
         self._done.add(found.assertion_id)
         self._report("makes its result final and earns the fee", sent, found.task_id)
         return True
+
+    def _overtaken(self, error: Reverted) -> None:
+        self.tell(Report(self.name, self.wallet.address, f"looks again: {error}"))
 
     def _report(self, what: str, sent: Sent, task_id: TaskId) -> None:
         self.tell(Report(self.name, self.wallet.address, what, sent, task_id))

@@ -6,15 +6,18 @@ All it needs after a crash is on chain: salts follow from its key, games from it
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from bisection.game import Player
 from bisection.solver import should_challenge
+from infernet.actors.attempt import attempt
 from infernet.actors.board import assertion_of
 from infernet.actors.holdings import Holdings, Run
 from infernet.actors.report import Report, Tell, tell_nobody
 from infernet.actors.responder import Responder
 from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
+from infernet.chain.errors import Reverted
 from infernet.chain.game import ChallengeFound, commitment_of
 from infernet.chain.market import AssertionFound
 from infernet.chain.records import (
@@ -65,9 +68,9 @@ class Fisherman:
         self._look()
         acted = False
         for found in list(self._pending.values()):
-            acted |= self._check(found)
+            acted |= attempt(partial(self._check, found), self._overtaken)
         for challenge in list(self._challenges.values()):
-            acted |= self._pursue(challenge)
+            acted |= attempt(partial(self._pursue, challenge), self._overtaken)
         return acted
 
     def _look(self) -> None:
@@ -94,16 +97,22 @@ class Fisherman:
         run = self._run(found.task_id)
         if run is None:
             return self._demand(found, asserted.demand, now > asserted.reveal_deadline)
-        del self._pending[found.assertion_id]
-        self.checked += 1
         terms = market.terms(found.assertion_id)
         if not should_challenge(assertion_of(terms), run):
-            self._report("re-executes a result and agrees", None, found)
-            return False
+            return self._conclude("re-executes a result and agrees", found)
         if now > asserted.window_end:
-            self._report("finds a false result, but its window has closed", None, found)
-            return False
-        return self._commit(found, run, terms.steps)
+            return self._conclude("finds a false result, but its window has closed", found)
+        self._commit(found, run, terms.steps)
+        self._conclude(None, found)
+        return True
+
+    def _conclude(self, what: str | None, found: AssertionFound) -> bool:
+        """Count a checked assertion and forget it."""
+        del self._pending[found.assertion_id]
+        self.checked += 1
+        if what:
+            self._report(what, None, found)
+        return False
 
     def _demand(self, found: AssertionFound, demand: DemandStatus, is_overdue: bool) -> bool:
         market = self.contracts.market
@@ -118,7 +127,7 @@ class Fisherman:
             return True
         return False
 
-    def _commit(self, found: AssertionFound, run: Run, steps: int) -> bool:
+    def _commit(self, found: AssertionFound, run: Run, steps: int) -> None:
         games, mine = self.contracts.games, self.wallet.address
         (final,) = run.state_hashes([Step(steps)])
         salt = self._salt(found.assertion_id)
@@ -130,7 +139,6 @@ class Fisherman:
             self.wallet, found.assertion_id, commitment, limit, Wei(max(0, limit - free))
         )
         self._report("finds a false result and commits a challenge", sent, found)
-        return True
 
     def _pursue(self, challenge: ChallengeFound) -> bool:
         games = self.contracts.games
@@ -203,6 +211,9 @@ class Fisherman:
 
     def _salt(self, assertion_id: AssertionId) -> bytes:
         return self.signer.secret(b"infernet challenge" + assertion_id)
+
+    def _overtaken(self, error: Reverted) -> None:
+        self.tell(Report(self.name, self.wallet.address, f"looks again: {error}"))
 
     def _report(self, what: str, sent: Sent | None, found: AssertionFound) -> None:
         mine = self.wallet.address

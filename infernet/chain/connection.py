@@ -53,7 +53,7 @@ class Chain:
             if self.is_embedded:
                 return Seconds(self.web3.eth.get_block("pending")["timestamp"])
             latest = self.web3.eth.get_block("latest")["timestamp"]
-        return Seconds(max(latest + 1, int(time.time())))
+        return Seconds(max(latest, int(time.time())))
 
     def block_number(self) -> int:
         """Return the number of the latest block."""
@@ -78,8 +78,9 @@ class Chain:
             if self.is_embedded:
                 self.web3.eth.call({**transaction, "gas": GAS_CEILING}, "pending")
                 return GAS_CEILING
+            # The pending block has the time that the transaction will meet; the latest is past.
             # An inner call gets 63/64 of what is left, and the state may move before inclusion.
-            estimate = int(self.web3.eth.estimate_gas(transaction))
+            estimate = int(self.web3.eth.estimate_gas(transaction, "pending"))
             return min(estimate * 5 // 4 + _CALL_OVERHEAD_GAS, GAS_CEILING)
 
 

@@ -62,6 +62,9 @@ class Contract:
 
         `filters`: values of indexed arguments.
         """
+        # Some nodes refuse a range that begins beyond the head.
+        if since_block > self.chain.block_number():
+            return []
         with translated(f"reading {self.name}.{name}", self.chain.name):
             logs = self._contract.events[name].get_logs(
                 from_block=since_block, argument_filters=filters

@@ -177,7 +177,7 @@ def run(
     screen.line(f"arity {scene.lie.arity}, stake {ether(cast.stake)} ETH a task")
     before = owned_by_all(cast)
     screen.title("Two tasks, two executors, one fisherman")
-    tasks = request_two(cast, scene.inputs)
+    tasks = request_two(cast, scene.inputs, screen.report)
     play(cast, tasks)
     program = scene.model.program
     engine = open_engine(program)
