@@ -56,7 +56,7 @@ def _to_mantissa(magnitude: int) -> tuple[int, int]:
 def rescale_array(
     values: npt.NDArray[np.int64], scale_bits: npt.NDArray[np.uint32]
 ) -> npt.NDArray[np.int64]:
-    """Return `rescale` of each element; the two arrays broadcast.
+    """Return `rescale` of each element; `scale_bits` broadcasts to the shape of `values`.
 
     One multiplication and one rounding shift give the answer unless the exact quotient lies so
     near a tie, or is so large, that the two roundings to 24 bits could matter: together they move
@@ -66,22 +66,39 @@ def rescale_array(
     shift = 150 - (bits >> 23)
     is_simple = (shift >= 14) & (shift <= 62) & (bits >> 31 == 0)
     shift = np.where(is_simple, shift, 14)
-    half = np.left_shift(np.int64(1), shift - 1)
-    slack = half >> 12
-    magnitude = np.abs(values)
+    unit = np.left_shift(np.int64(1), shift)
+    half, slack = unit >> 1, unit >> 13
+    # All ones where negative: flipping by it and subtracting it negates, without a branch.
+    sign = values >> 63
+    magnitude = (values ^ sign) - sign
     # A magnitude of 2**31 or more would overflow the product; it is marked doubtful below.
     product = np.minimum(magnitude, _SIMPLE_LIMIT) * (bits & 0x7FFFFF | 0x800000)
-    result: npt.NDArray[np.int64] = (product + (half - slack)) >> shift
-    doubtful = (product + (half + slack)) >> shift != result
+    product += half - slack
+    result: npt.NDArray[np.int64] = product >> shift
+    # Doubtful: a quotient within the slack of the next half, on either side.
+    product &= unit - 1
+    doubtful = product >= unit - 2 * slack
     doubtful |= (result >= 512) | (magnitude >= _SIMPLE_LIMIT) | (magnitude < 0) | ~is_simple
-    result[values < 0] *= -1
-    if doubtful.any():
+    result = (result ^ sign) - sign
+    where = np.nonzero(doubtful)
+    if len(where[0]):
         every_scale = np.broadcast_to(scale_bits, values.shape)
-        result[doubtful] = _rescale_exactly(values[doubtful], every_scale[doubtful])
+        result[where] = _rescale_few(values[where], every_scale[where])
     return result
 
 
 _SIMPLE_LIMIT = 1 << 31
+_FEW = 16
+
+
+def _rescale_few(
+    values: npt.NDArray[np.int64], bits: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.int64]:
+    """Return `rescale` of each element of two flat arrays, one by one while that is quicker."""
+    if len(values) > _FEW:
+        return _rescale_exactly(values, bits)
+    pairs = zip(values.tolist(), bits.tolist(), strict=True)
+    return np.array([rescale(value, scale) for value, scale in pairs], np.int64)
 
 
 def _rescale_exactly(

@@ -29,6 +29,10 @@ from .base import (
 )
 
 PARAMETER_BYTES = 8
+# `whole` multiplies parts of the first size and requantises parts of the second, which the inner
+# cache holds.
+BLOCK_ELEMENTS = 1 << 18
+CACHED_ELEMENTS = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,18 @@ class Window:
         shift = kernel_column * self.dilation_width
         return out_column * self.stride_width - self.pad_left + shift
 
-    def taps(self, x: npt.NDArray[Any], fill: int) -> npt.NDArray[Any]:
-        """Return `[taps, out_height, out_width, channels]` of `x`, `fill` where outside."""
-        shape = (self.kernel_height * self.kernel_width, self.out_height, self.out_width)
-        result = np.empty((*shape, self.channels), x.dtype)
-        out_rows, out_columns = np.arange(self.out_height), np.arange(self.out_width)
-        for tap in range(shape[0]):
+    def taps(
+        self, x: npt.NDArray[Any], fill: int, first_row: int = 0, last_row: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Return `[taps, rows, out_width, channels]` of `x`, `fill` where outside.
+
+        `rows`: the output rows `[first_row, last_row)`, by default all.
+        """
+        last_row = self.out_height if last_row is None else last_row
+        taps = self.kernel_height * self.kernel_width
+        result = np.empty((taps, last_row - first_row, self.out_width, self.channels), x.dtype)
+        out_rows, out_columns = np.arange(first_row, last_row), np.arange(self.out_width)
+        for tap in range(taps):
             kernel_row, kernel_column = divmod(tap, self.kernel_width)
             rows = out_rows * self.stride_height - self.pad_top
             rows = rows + kernel_row * self.dilation_height
@@ -259,37 +269,60 @@ class Conv:
         return 0
 
     def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
-        count, size = self.out_channels, self.kernel_size
-        region = constants[self.weights : self.weights + count * size]
+        count, w = self.out_channels, self.window
+        region = constants[self.weights : self.weights + count * self.kernel_size]
         weights = region.view(np.int8).reshape(count, -1)
         end = self.params + PARAMETER_BYTES * count
         parameters = constants[self.params : end].view("<u4").reshape(count, 2)
-        accumulated = self._accumulate(sources[0], weights) + parameters[:, 0].view("<i4")
-        values = rescale_array(accumulated, parameters[:, 1]) + self.dst_zero
-        destination[:] = np.clip(values, self.low, self.high).ravel().astype(destination.dtype)
+        bias, scale_bits = parameters[:, 0].view("<i4"), parameters[:, 1]
+        exact = self._exact_dtype(weights)
+        x = sources[0].reshape(w.height, w.width, w.channels).astype(exact)
+        np.subtract(x, self.a_zero, out=x)
+        kernel = self._kernel(weights.astype(exact))
+        positions = destination.reshape(-1, count)
+        rows = max(1, BLOCK_ELEMENTS // (w.out_width * max(count, w.channels * self.taps)))
+        for first in range(0, w.out_height, rows):
+            last = min(first + rows, w.out_height)
+            sums = self._sums(w.taps(x, 0, first, last), kernel)
+            part = positions[first * w.out_width : last * w.out_width]
+            step = max(1, CACHED_ELEMENTS // count)
+            for at in range(0, len(part), step):
+                values = rescale_array(sums[at : at + step].astype(np.int64) + bias, scale_bits)
+                np.add(values, self.dst_zero, out=values)
+                part[at : at + step] = np.clip(values, self.low, self.high, out=values)
 
-    def _accumulate(self, source: Tensor, weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-        """Return the exact sums `i64[out_height · out_width, out_channels]`.
+    def _exact_dtype(self, weights: npt.NDArray[np.int8]) -> type[np.float32 | np.float64]:
+        """Return a float type in which every partial sum is an exact integer.
 
-        BLAS adds floats exactly while every partial sum is an integer below the mantissa, which
-        `largest` bounds; that is a way to add integers fast, not floating-point arithmetic.
+        BLAS adds such floats exactly, in any order; that is a way to add integers fast, not
+        floating-point arithmetic. No sum reaches 2**24 · 255 · 128, far below 2**53.
         """
-        w = self.window
-        x = source.reshape(w.height, w.width, w.channels).astype(np.int32) - self.a_zero
-        largest = int(np.abs(x).max()) * 128 * self.kernel_size
-        exact = np.float32 if largest < 1 << 24 else np.float64
-        positions = w.out_height * w.out_width
-        taps = w.taps(x.astype(exact), 0).reshape(-1, positions, self.groups, self.row_channels)
-        kernel: npt.NDArray[Any] = weights.astype(exact)
-        kernel = kernel.reshape(self.groups, -1, taps.shape[0], self.row_channels)
+        range_ = (self.a_dtype.minimum - self.a_zero, self.a_dtype.maximum - self.a_zero)
+        largest = max(map(abs, range_)) * int(np.abs(weights, dtype=np.int64).sum(axis=1).max())
+        return np.float32 if largest < 1 << 24 else np.float64
+
+    def _kernel(self, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the weights as `_sums` takes them."""
+        shape = (self.groups, self.out_channels // self.groups, self.taps, self.row_channels)
+        kernel = weights.reshape(shape)
         if self.row_channels == 1:
-            sums = np.einsum("tpg,gmt->pgm", taps[..., 0], kernel[..., 0])
+            return kernel[..., 0]
+        return kernel.reshape(*shape[:2], -1).transpose(0, 2, 1)
+
+    def _sums(self, taps: npt.NDArray[Any], kernel: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the exact sums `[positions, out_channels]` of some output rows."""
+        taps = taps.reshape(self.taps, -1, self.groups, self.row_channels)
+        if self.row_channels == 1:
+            sums = np.einsum("tpg,gmt->pgm", taps[..., 0], kernel)
         else:
-            columns = taps.transpose(2, 1, 0, 3).reshape(self.groups, positions, -1)
-            flat = kernel.reshape(self.groups, kernel.shape[1], -1)
-            sums = (columns @ flat.transpose(0, 2, 1)).transpose(1, 0, 2)
-        sums = sums.reshape(positions, self.out_channels)
-        return sums.astype(np.int64)  # type: ignore[no-any-return]
+            columns = taps.transpose(2, 1, 0, 3).reshape(self.groups, taps.shape[1], -1)
+            sums = (columns @ kernel).transpose(1, 0, 2)
+        return sums.reshape(-1, self.out_channels)  # type: ignore[no-any-return]
+
+    @property
+    def taps(self) -> int:
+        """Return the positions of the kernel."""
+        return self.window.kernel_height * self.window.kernel_width
 
     @property
     def row_channels(self) -> int:

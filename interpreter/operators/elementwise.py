@@ -135,7 +135,8 @@ class Add(_Map):
         return min(max(value, self.low), self.high)
 
     def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
-        a, b = (source.astype(np.int64) for source in sources)
+        # |2·total + q| <= 4 · 2**20 · 255 + 1023, which 32 bits hold.
+        a, b = (source.astype(np.int32) for source in sources)
         total = self.p1 * (a - self.a_zero) + self.p2 * (b - self.b_zero)
         value = (2 * total + self.q) // (2 * self.q) + self.dst_zero
         destination[:] = np.clip(value, self.low, self.high).astype(destination.dtype)
