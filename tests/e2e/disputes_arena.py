@@ -31,8 +31,10 @@ from bisection.solver import TraceProvider, next_actions
 from interpreter.merkle import Hash
 from interpreter.program import Program, Step
 
-from .disputes_chain import ETHER, Chain, Refused, Sent
+from .disputes_chain import ETHER, GRACE_SECONDS, OPEN_SECONDS, Chain, Refused, Sent
 
+# So many rounds may pass without an accepted move before the mover's time is let run out.
+MOST_IDLE = 4
 Chooser = Callable[[Game, Player, Seconds], Sequence[Action]]
 """Decides what a player does, for instance `next_actions` over a trace."""
 
@@ -116,6 +118,24 @@ class Arena(Chain):
         assert bytes(asserted["finalHash"]) == claim.final, "chain and claim end differently"
         return bytes(asserted["assertionId"])
 
+    def finalise(self, assertion_id: bytes) -> None:
+        """Let the challenge window pass and make an assertion final."""
+        self.pass_until(self.market.functions.terms(assertion_id).call()[1])
+        self.send("finalise", self.executor, self.market, assertion_id)
+
+    def balance(self, account: str) -> int:
+        """Return the wei that an account has in the vault, locked ones included."""
+        free, locked = self.vault.functions.account(account).call()
+        return int(free) + int(locked)
+
+    def assertion(self, assertion_id: bytes) -> Assertion:
+        """Return what a game about an assertion is about; it never changes, so it is read once."""
+        if assertion_id not in self.assertions:
+            terms = self.market.functions.terms(assertion_id).call()
+            ends = Hash(bytes(terms[6])), Hash(bytes(terms[7]))
+            self.assertions[assertion_id] = Assertion(terms[5], *ends)
+        return self.assertions[assertion_id]
+
     def commit(self, assertion_id: bytes, final: Hash, salt: bytes) -> tuple[bytes, Sent]:
         """Commit a challenge that claims another final state; return the game's id."""
         types = ["bytes32", "address", "bytes32", "bytes32"]
@@ -131,10 +151,8 @@ class Arena(Chain):
         """Rebuild a game from the contract's storage and its last dissection from the log."""
         stored = self.game.functions.game(game_id).call()
         _, _, deadline, executor_clock, challenger_clock, _, _, status, root, *rest = stored
-        terms = self.market.functions.terms(rest[-1]).call()
-        assertion = Assertion(terms[5], Hash(bytes(terms[6])), Hash(bytes(terms[7])))
-        constants = self.game.functions.constants().call()
-        clocks = Clocks(Seconds(executor_clock), Seconds(challenger_clock), Seconds(constants[3]))
+        assertion = self.assertion(bytes(rest[-1]))
+        clocks = Clocks(Seconds(executor_clock), Seconds(challenger_clock), Seconds(GRACE_SECONDS))
         logs = self.events(self.game, "Dissected", gameId=game_id)
         last = assertion.dissection
         if logs:
@@ -144,7 +162,7 @@ class Arena(Chain):
             last = Dissection(Step(said["start"]), end, tuple(Hash(bytes(h)) for h in hashes))
             assert last.commitment == bytes(root), "the log is not what the contract committed to"
         mover = Player.EXECUTOR if status == 2 else Player.CHALLENGER
-        opens_after, claimed = Seconds(deadline - constants[1]), None
+        opens_after, claimed = Seconds(deadline - OPEN_SECONDS), None
         verdict = self._verdict(game_id, status)
         arguments = (last, mover, clocks, Seconds(deadline), opens_after, claimed)
         return Game(assertion, self.arity, *arguments, len(logs), verdict)
@@ -165,6 +183,8 @@ class Arena(Chain):
                     sent = self.send("open", sender, self.game, game_id, salt, list(hashes))
                 case Dissect() | Prove():
                     sent = self._move(sender, game_id, game, action)
+                case ClaimTimeout() if not game.is_opened:
+                    sent, suffix = self.send("forfeit", sender, self.game, game_id), ""
                 case ClaimTimeout():
                     sent, suffix = self.send("timeout", sender, self.game, game_id), ""
                 case _:
@@ -189,11 +209,13 @@ class Arena(Chain):
         self.mark()
         salt = Web3.keccak(text=f"salt {next(self.nonces)}")
         game_id, committed = self.commit(assertion_id, final, salt)
-        steps = self.market.functions.terms(assertion_id).call()[5]
-        bound = self.game.functions.dissections(steps).call()
+        bound = self.game.functions.dissections(self.assertion(assertion_id).steps).call()
         dispute = Dispute(game_id, honest, bound, [committed])
+        idle = 0
         while (game := self.read_game(game_id)).verdict is None:
-            if not self._round(dispute, choosers, salt):
+            idle = 0 if self._round(dispute, choosers, salt) else idle + 1
+            assert idle < 3 * MOST_IDLE, f"nobody can end the game: {game}"
+            if idle > MOST_IDLE:
                 self.pass_until(game.deadline)
         dispute.winner = game.verdict.winner
         for log in self.events(self.game, "Dissected", gameId=game_id):
@@ -217,5 +239,5 @@ class Arena(Chain):
         if dispute.winner is Player.CHALLENGER:
             name, argument = "claimReward", assertion_id
             voided_at = self.game.functions.contest(assertion_id).call()[4]
-            self.pass_until(voided_at + self.game.functions.constants().call()[1])
+            self.pass_until(voided_at + OPEN_SECONDS)
         dispute.sent.append(self.send(name, self.challenger, self.game, argument))

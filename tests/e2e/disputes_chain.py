@@ -17,12 +17,16 @@ from eth_tester.exceptions import TransactionFailed
 from web3 import EthereumTesterProvider, Web3
 from web3.contract import Contract
 from web3.exceptions import ContractLogicError, Web3Exception
+from web3.logs import DISCARD
 
-from bisection.game import Player
+from bisection.game import Assertion, Player
 
 GAS_LIMIT = 16_700_000
 ETHER = 10**18
-PROVERS = ("ConvProver", "PoolProver", "MapProver", "CopyProver", "ControlProver")
+OPEN_SECONDS = 3600
+GRACE_SECONDS = 60
+# In the order of OneStepProof's constructor.
+PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Chain:
         self.errors: dict[str, str] = {}
         self.nonces = count()
         self.arity = arity
-        self.since = 0
+        self.receipts: list[Any] = []
+        self.assertions: dict[bytes, Assertion] = {}
         self._deploy(clock_seconds)
 
     def _deploy(self, clock_seconds: int) -> None:
@@ -62,7 +67,8 @@ class Chain:
         self.registry = self._create("ModelRegistry")
         hour, window = 3600, 10**7
         market = (window, hour, hour, 1000, ETHER // 4)
-        game = (self.arity, hour, clock_seconds, 60, 50_000_000, ETHER // 50, ETHER // 200, 10**15)
+        terms = (OPEN_SECONDS, clock_seconds, GRACE_SECONDS, 50_000_000)
+        game = (self.arity, *terms, ETHER // 50, ETHER // 200, 10**15)
         vault, registry = self.vault.address, self.registry.address
         self.market = self._create("TaskMarket", vault, registry, self.deployer, market)
         addresses = (vault, self.market.address, self.verifier.address)
@@ -102,8 +108,9 @@ class Chain:
         receipt = self.web3.eth.get_transaction_receipt(digest)
         if receipt["status"] != 1:
             raise Refused(self._reason(call, settings))
-        data = call.build_transaction({**settings, "gasPrice": 10**10})["data"]
-        return Sent(name, sender, receipt["gasUsed"], len(bytes.fromhex(data[2:])))
+        self.receipts.append(receipt)
+        data = bytes.fromhex(contract.encode_abi(name, arguments)[2:])
+        return Sent(name, sender, receipt["gasUsed"], len(data))
 
     def _reason(self, call: Any, settings: dict[str, Any]) -> str:
         try:
@@ -133,8 +140,11 @@ class Chain:
     def events(self, contract: Contract, name: str, **filters: object) -> list[Any]:
         """Return the logged events of one name since `mark` was last called."""
         event = contract.events[name]()
-        return list(event.get_logs(from_block=self.since, argument_filters=filters))
+        logs = [
+            each for receipt in self.receipts for each in event.process_receipt(receipt, DISCARD)
+        ]
+        return [each for each in logs if all(each["args"][k] == v for k, v in filters.items())]
 
     def mark(self) -> None:
-        """Forget older events: reading a long embedded chain again and again is slow."""
-        self.since = int(self.web3.eth.block_number)
+        """Forget older events: reading a long history again and again is slow."""
+        self.receipts.clear()
