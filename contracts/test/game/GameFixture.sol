@@ -110,14 +110,18 @@ abstract contract GameFixture is TestBase {
     function newTask() internal returns (bytes32 taskId) {
         bytes memory input = inputOf(_nonce);
         vm.prank(REQUESTER);
-        taskId = market.requestWithInput(PROGRAM, input, 1, FEE, uint40(START + 30 days), _nonce++);
+        taskId = market.requestWithInput(PROGRAM, input, 1, FEE, taskDeadline(), _nonce++);
     }
 
     function newBareTask() internal returns (bytes32 taskId, bytes memory input) {
         input = inputOf(_nonce);
         bytes32 root = rootOfInput(input);
         vm.prank(REQUESTER);
-        taskId = market.request(PROGRAM, root, 1, FEE, uint40(START + 30 days), _nonce++);
+        taskId = market.request(PROGRAM, root, 1, FEE, taskDeadline(), _nonce++);
+    }
+
+    function taskDeadline() internal view virtual returns (uint40) {
+        return uint40(START + 30 days);
     }
 
     function trueOutput(bytes32 taskId) internal view returns (bytes memory) {
@@ -156,10 +160,8 @@ abstract contract GameFixture is TestBase {
     /// @dev State of step `t` as a player states it. An executor's lie must end where its assertion ends.
     function stateAt(bytes32 assertionId, Player memory p, uint64 t) internal view returns (bytes32) {
         if (p.honest || t <= p.divergence) return truthAt(assertionId, t);
-        if (p.who == EXECUTOR) {
-            ITaskMarket.Terms memory terms = market.terms(assertionId);
-            if (t == terms.steps) return terms.finalHash;
-        }
+        ITaskMarket.Terms memory terms = market.terms(assertionId);
+        if (p.who == terms.executor && t == terms.steps) return terms.finalHash;
         return keccak256(abi.encode("lie", p.noise, t));
     }
 
