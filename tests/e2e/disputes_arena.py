@@ -31,8 +31,9 @@ from bisection.solver import TraceProvider, next_actions
 from interpreter.merkle import Hash
 from interpreter.program import Program, Step
 
-from .disputes_chain import ETHER, GRACE_SECONDS, OPEN_SECONDS, Chain, Refused, Sent
+from .disputes_chain import DEPOSIT_WEI, ETHER, GRACE_SECONDS, OPEN_SECONDS, Chain, Refused, Sent
 
+CHUNK = 60
 # So many rounds may pass without an accepted move before the mover's time is let run out.
 MOST_IDLE = 4
 Chooser = Callable[[Game, Player, Seconds], Sequence[Action]]
@@ -96,6 +97,20 @@ def solver(trace: TraceProvider) -> Chooser:
 
 class Arena(Chain):
     """Tasks and games on the chain."""
+
+    def register(self, program: Program) -> list[Sent]:
+        """Have a program validated and registered by the contract, in chunks, if it is not yet."""
+        if self.registry.functions.model(program.root).call()[0]:
+            return []
+        header = program.header.encode()
+        descriptors = [operator.encode() for operator in program.operators]
+        chunks = [descriptors[i : i + CHUNK] for i in range(0, len(descriptors), CHUNK)]
+        first, *others = (b"".join(chunk) for chunk in chunks)
+        send, deployer = self.send, self.deployer
+        sent = [send("register", deployer, self.registry, header, "", first, value=DEPOSIT_WEI)]
+        sent += [send("extend", deployer, self.registry, header, each) for each in others]
+        assert self.registry.functions.model(program.root).call()[0], "the program is not complete"
+        return sent
 
     def post(self, program: Program, data: np.ndarray) -> bytes:
         """Request a run of a registered program, its input in calldata; return the task's id."""

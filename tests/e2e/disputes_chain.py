@@ -23,8 +23,10 @@ from bisection.game import Assertion, Player
 
 GAS_LIMIT = 16_700_000
 ETHER = 10**18
+DEPOSIT_WEI = ETHER // 20
 OPEN_SECONDS = 3600
 GRACE_SECONDS = 60
+PRODUCTION_ARITY = 36
 # In the order of OneStepProof's constructor.
 PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
 
@@ -46,7 +48,7 @@ class Refused(Exception):
 class Chain:
     """A chain with the contracts on it and a few funded accounts."""
 
-    def __init__(self, arity: int = 32, clock_seconds: int = 600) -> None:
+    def __init__(self, arity: int = PRODUCTION_ARITY, clock_seconds: int = 600) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.provider = EthereumTesterProvider()
@@ -64,7 +66,7 @@ class Chain:
         self.vault = self._create("StakeManager")
         provers = [self._create(name).address for name in PROVERS]
         self.verifier = self._create("OneStepProof", *provers)
-        self.registry = self._create("ModelRegistry")
+        self.registry = self._create("ModelRegistry", DEPOSIT_WEI, ETHER // 50)
         hour, window = 3600, 10**7
         market = (window, hour, hour, 1000, ETHER // 4)
         terms = (OPEN_SECONDS, clock_seconds, GRACE_SECONDS, 50_000_000)
