@@ -55,10 +55,15 @@ class Chain:
             latest = self.web3.eth.get_block("latest")["timestamp"]
         return Seconds(max(latest, int(time.time())))
 
+    def head(self) -> tuple[int, bytes]:
+        """Return number and hash of the latest block."""
+        with translated("reading the latest block", self.name):
+            block = self.web3.eth.get_block("latest")
+        return int(block["number"]), bytes(block["hash"])
+
     def block_number(self) -> int:
         """Return the number of the latest block."""
-        with translated("reading the latest block", self.name):
-            return int(self.web3.eth.block_number)
+        return self.head()[0]
 
     def balance(self, account: Address) -> Wei:
         """Return what an account holds outside the contracts."""

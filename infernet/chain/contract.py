@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from .artifacts import Artifact, load
 from .connection import Chain, translated
+from .feed import Event, Feed
 from .records import Address, Wei, from_struct
 from .wallet import Sent, Wallet
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A log of a contract, decoded."""
-
-    name: str
-    arguments: dict[str, Any]
-    block_number: int
-    log_index: int
-    transaction: bytes
-
-    def __getitem__(self, name: str) -> Any:
-        return self.arguments[name]
-
-
 class Contract:
     """A contract at an address; the wrappers of this package build on it."""
 
-    def __init__(self, chain: Chain, artifact: Artifact, address: Address) -> None:
+    def __init__(
+        self, chain: Chain, artifact: Artifact, address: Address, since_block: int = 0
+    ) -> None:
         self.chain = chain
         self.address = address
         self.name = artifact.name
         self._contract = chain.web3.eth.contract(address=address, abi=list(artifact.abi))
+        self._feed = Feed(chain, self._contract, artifact, since_block)
         self._functions = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
 
     @classmethod
-    def named(cls, chain: Chain, name: str, address: Address) -> Self:
-        """Return the contract of a shipped artifact at an address."""
-        return cls(chain, load(name), address)
+    def named(cls, chain: Chain, name: str, address: Address, since_block: int = 0) -> Self:
+        """Return the contract of a shipped artifact; its history begins at `since_block`."""
+        return cls(chain, load(name), address, since_block)
 
     def view(self, function: str, *arguments: object) -> Any:
         """Return what a view returns for the latest block."""
@@ -60,24 +49,14 @@ class Contract:
     def events(self, name: str, since_block: int = 0, **filters: object) -> list[Event]:
         """Return the events of one name from a block on, oldest first.
 
-        `filters`: values of indexed arguments.
+        `filters`: values of arguments. What was read once is not read again.
         """
-        # Some nodes refuse a range that begins beyond the head.
-        if since_block > self.chain.block_number():
-            return []
-        with translated(f"reading {self.name}.{name}", self.chain.name):
-            logs = self._contract.events[name].get_logs(
-                from_block=since_block, argument_filters=filters
-            )
         return [
-            Event(
-                name,
-                dict(log["args"]),
-                int(log["blockNumber"]),
-                int(log["logIndex"]),
-                bytes(log["transactionHash"]),
-            )
-            for log in logs
+            event
+            for event in self._feed.events()
+            if event.name == name
+            and event.block_number >= since_block
+            and all(event.arguments[key] == value for key, value in filters.items())
         ]
 
 

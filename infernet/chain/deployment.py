@@ -60,10 +60,11 @@ class Contracts:
         self.chain = chain
         self.deployment = deployment
         _check(chain, deployment)
-        self.registry = Registry.named(chain, "ModelRegistry", deployment.registry)
-        self.vault = Vault.named(chain, "StakeManager", deployment.vault)
-        self.market = Market.named(chain, "TaskMarket", deployment.market)
-        self.games = Games.named(chain, "DisputeGame", deployment.game)
+        block = deployment.block
+        self.registry = Registry.named(chain, "ModelRegistry", deployment.registry, block)
+        self.vault = Vault.named(chain, "StakeManager", deployment.vault, block)
+        self.market = Market.named(chain, "TaskMarket", deployment.market, block)
+        self.games = Games.named(chain, "DisputeGame", deployment.game, block)
 
     @cached_property
     def game_constants(self) -> GameConstants:

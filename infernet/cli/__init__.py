@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -41,7 +40,6 @@ KNOWN = (
 )
 _BAD_INPUT = 3
 _NOT_CONFORMING = 6
-_INTERRUPTED = 130
 
 app = typer.Typer(
     help="INT8 inference that anyone can check.", no_args_is_help=True, add_completion=False
@@ -78,15 +76,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; known errors become one message."""
     command = typer.main.get_command(app)
     try:
-        result = command.main(args=arguments, prog_name="infernet", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; nothing more was sent", _INTERRUPTED)
+        command.main(args=arguments, prog_name="infernet")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
     except KNOWN as error:
         return _complain(str(error), exit_code_of(error))
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def exit_code_of(error: Exception) -> int:
