@@ -27,6 +27,7 @@ library MerkleLib {
             }
             calldatacopy(buffer, calldatasize(), 256)
             ok := and(ok, staticcall(gas(), 2, buffer, 256, buffer, 32))
+            ok := and(ok, eq(returndatasize(), 32))
             let empty := mload(buffer)
             for {} gt(leaves, 1) {} {
                 if and(leaves, 1) {

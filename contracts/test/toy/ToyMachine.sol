@@ -17,7 +17,7 @@ library ToyMachine {
 
     function stateAt(IModelRegistry.ModelInfo memory info, bytes32 inputRoot, uint64 steps, uint64 t)
         internal
-        pure
+        view
         returns (bytes32)
     {
         bytes32 root = memoryRoot(info, inputRoot);
