@@ -18,6 +18,8 @@ from .evm import Contracts
 from .steps import cases, require_harmless
 
 STYLES: tuple[Style, ...] = ("plain", "hostile", "fast")
+# The EVM keeps a journal of every call, so a chain is left behind after some programs.
+PROGRAMS_PER_CHAIN = 20
 OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 
 
@@ -55,6 +57,8 @@ def prove_many(count: int, seed: int, per_program: int = 150, forge_each: int = 
     """
     rng, contracts, report = np.random.default_rng(seed), Contracts(), Report()
     while report.steps < count:
+        if report.programs % PROGRAMS_PER_CHAIN == 0:
+            contracts = Contracts()
         program = draw(report.programs, rng)
         report.programs += 1
         descriptors = b"".join(operator.encode() for operator in program.operators)
