@@ -16,7 +16,6 @@ from infernet.backend.conformance import Report as Conformance
 from infernet.backend.conformance import require_conformance
 from infernet.backend.engine import open_engine
 from infernet.backend.hashing import hash_bytes
-from infernet.backend.tamper import TamperedTrace
 from infernet.backend.trace import Trace
 from infernet.chain.connection import Chain, connect, embedded_chain
 from infernet.chain.deploy import PRODUCTION
@@ -31,7 +30,8 @@ from infernet.models.pipeline import Model
 from infernet.models.store import load_model, shipped_dir
 
 from .console import Screen, ether
-from .demo_cast import CHEAT, FISHERMAN, Cast, Lie, choose_lie, set_stage
+from .demo_cast import CHEAT, FISHERMAN, Cast, set_stage
+from .demo_lie import Lie, plan_lie
 from .demo_play import (
     Dispute,
     Holdings,
@@ -50,11 +50,15 @@ DEFAULT_MODEL = "digits"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a demonstration is about. `inputs`: of the honest and of the disputed task."""
+    """What a demonstration is about, as its narrator knows it.
+
+    `inputs`: of the honest and of the disputed task; `truth`: the run that the lie is about.
+    """
 
     name: str
     model: Model
     inputs: tuple[bytes, bytes]
+    truth: Trace
     lie: Lie
 
 
@@ -112,9 +116,10 @@ def prepare(name: str, path: Path | None, lie_at: str, rng: random.Random) -> Sc
     """Return the scene for the given options, or raise what is wrong with them."""
     model = load_model(name, hash_bytes)
     inputs = choose_inputs(name, model, path)
-    steps = model.program.header.steps_per_iteration
-    at = parse_step(lie_at, steps)
-    return Scene(name, model, inputs, choose_lie(steps, at, rng, PRODUCTION.game.arity))
+    at = parse_step(lie_at, model.program.header.steps_per_iteration)
+    truth = Trace(model.program, inputs[1], open_engine(model.program))
+    lie = plan_lie(truth, at, rng, PRODUCTION.game.arity)
+    return Scene(name, model, inputs, truth, lie)
 
 
 def choose_inputs(name: str, model: Model, path: Path | None) -> tuple[bytes, bytes]:
@@ -179,16 +184,13 @@ def run(
     screen.title("Two tasks, two executors, one fisherman")
     tasks = request_two(cast, scene.inputs, screen.report)
     play(cast, tasks)
-    program = scene.model.program
-    engine = open_engine(program)
-    expected = engine.run(np.frombuffer(scene.inputs[0], np.uint8)).tobytes()
+    truth, lie = scene.truth, scene.lie
+    expected = truth.engine.run(np.frombuffer(scene.inputs[0], np.uint8)).tobytes()
     dispute, after = dispute_of(cast, tasks), owned_by_all(cast)
-    check_all(cast, tasks, expected, dispute, scene.lie.step)
+    check_all(cast, tasks, expected, dispute, lie.disputed)
     check_money(cast, before, after)
-    truth = Trace(program, scene.inputs[1], engine)
-    lie = TamperedTrace(truth, scene.lie.step)
     names = scene.model.manifest.operator_names
-    disputed = explain(program, names, truth, lie, scene.lie.step)
+    disputed = explain(scene.model.program, names, truth, lie.told_on(truth), lie.disputed)
     answer = name_answer(scene.model.manifest, expected)
     seconds = time.monotonic() - began
     return Result(scene, chain, cast, tasks, dispute, disputed, answer, before, after, seconds)
@@ -222,6 +224,7 @@ def as_object(result: Result) -> dict[str, Any]:
             "arity": result.scene.lie.arity,
             "dissections": dispute.dissections,
             "step": result.disputed.step,
+            "falsified_step": result.scene.lie.step,
             "operator": result.disputed.operator,
             "operator_index": result.disputed.operator_index,
             "layer": result.disputed.layer,
@@ -257,6 +260,11 @@ def conclude(screen: Screen, result: Result) -> None:
     assert dispute.proof is not None
     screen.title("The disputed instruction")
     screen.line(disputed.sentence)
+    if (falsified := result.scene.lie.step) != disputed.step:
+        screen.line(
+            f"(Step {falsified:,} was falsified too, but clamps absorbed it; so the executor lied "
+            "once more, at the end.)"
+        )
     screen.line(
         f"The chain executed this one step: {dispute.proof.gas_used:,} gas, "
         f"{dispute.proof.calldata_bytes:,} bytes. The {dispute.winner} is right."

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bisection.dissection import cuts
 from executor.actor import Executor, Policy
 from fisherman.actor import Fisherman
 from infernet.actors.holdings import Run, hold
 from infernet.actors.report import Tell
 from infernet.backend.conformance import Report as Conformance
 from infernet.backend.engine import Engine, open_engine
-from infernet.backend.tamper import TamperedTrace
 from infernet.backend.trace import Trace
 from infernet.chain.connection import Chain
 from infernet.chain.deploy import PRODUCTION, Constants, deploy
@@ -23,7 +19,9 @@ from infernet.chain.records import MarketConstants, ProgramRoot, Wei
 from infernet.chain.registry import Progress
 from infernet.chain.wallet import KeySigner, Sent, Wallet, faucet
 from infernet.models.pipeline import Model
-from interpreter.program import Program, Step
+from interpreter.program import Program
+
+from .demo_lie import Lie
 
 _ETHER = 10**18
 FUNDS = Wei(100 * _ETHER)
@@ -31,14 +29,6 @@ FEE = Wei(_ETHER // 10)
 REQUESTER, HONEST, CHEAT, FISHERMAN = "requester", "honest executor", "lying executor", "fisherman"
 
 LoadModel = Callable[[], Model]
-
-
-@dataclass(frozen=True, slots=True)
-class Lie:
-    """The step at which the lying executor lies, and the arity that the contracts get."""
-
-    step: Step
-    arity: int
 
 
 @dataclass(slots=True)
@@ -53,30 +43,6 @@ class Cast:
     fisherman: Fisherman
     root: ProgramRoot
     stake: Wei
-
-
-def choose_lie(steps: int, at: int | None, rng: random.Random, arity: int) -> Lie:
-    """Return the lie, with the largest arity up to `arity` at which the fisherman proves.
-
-    Who holds the last word follows from the number of dissections. A lying executor that had it
-    could prove nothing and would lose on time; then no instruction would run.
-    """
-    step = rng.randrange(steps) if at is None else at
-    for candidate in range(arity, 1, -1):
-        if dissections_to(step, steps, candidate) % 2 == 0:
-            return Lie(Step(step), candidate)
-    return Lie(Step(step), arity)
-
-
-def dissections_to(step: int, steps: int, arity: int) -> int:
-    """Return how many dissections narrow a dispute over all steps to one step."""
-    start, end, count = Step(0), Step(steps), 0
-    while end - start > 1:
-        ends = cuts(start, end, arity)
-        pairs = itertools.pairwise(ends)
-        start, end = next((a, b) for a, b in pairs if a <= step < b)
-        count += 1
-    return count
 
 
 def constants_for(chain: Chain, arity: int, steps: int) -> Constants:
@@ -113,10 +79,10 @@ def set_stage(
         bank.transfer(wallet.address, FUNDS)
     policy = Policy(info.minimum_stake, max_tasks=1)
 
-    def executor(name: str, lie_at: Step | None) -> Executor:
+    def executor(name: str, told: Lie | None) -> Executor:
         own = Contracts(chain, contracts.deployment)
         model = load().program
-        holdings = hold(own, model, runner(model, lie_at))
+        holdings = hold(own, model, runner(model, told))
         return Executor(own, wallets[name], holdings, policy, conformance, name, tell)
 
     own, model = Contracts(chain, contracts.deployment), load().program
@@ -127,19 +93,19 @@ def set_stage(
         wallets,
         [*deployer.sent, *bank.sent],
         executor(HONEST, None),
-        executor(CHEAT, lie.step),
+        executor(CHEAT, lie),
         Fisherman(own, wallets[FISHERMAN], signer, watched, conformance, FISHERMAN, tell),
         ProgramRoot(program.root),
         info.minimum_stake,
     )
 
 
-def runner(program: Program, lie_at: Step | None) -> Callable[[bytes], Run]:
+def runner(program: Program, lie: Lie | None) -> Callable[[bytes], Run]:
     """Return what runs a program on an input, truly or with one lie."""
     engine: Engine = open_engine(program)
 
     def start(data: bytes) -> Run:
         trace = Trace(program, data, engine)
-        return trace if lie_at is None else TamperedTrace(trace, lie_at)
+        return trace if lie is None else lie.told_on(trace)
 
     return start

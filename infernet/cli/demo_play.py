@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from infernet.actors.report import Report, Tell
-from infernet.chain.contract import Event
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import ChainError
+from infernet.chain.feed import Event
 from infernet.chain.game import ChallengeFound
 from infernet.chain.market import AssertionFound, Request
 from infernet.chain.records import (
@@ -158,7 +158,7 @@ def dispute_of(cast: Cast, tasks: Tasks) -> Dispute:
     )
 
 
-def check_all(cast: Cast, tasks: Tasks, expected: bytes, dispute: Dispute, lie_at: int) -> None:
+def check_all(cast: Cast, tasks: Tasks, expected: bytes, dispute: Dispute, step: int) -> None:
     """Raise DemoFailed unless the chain says that all of it happened as it had to."""
     market, games = cast.contracts.market, cast.contracts.games
     block = cast.contracts.deployment.block
@@ -176,7 +176,7 @@ def check_all(cast: Cast, tasks: Tasks, expected: bytes, dispute: Dispute, lie_a
         "the lying executor's stake is slashed": slashed,
         "the fisherman won": dispute.winner == FISHERMAN,
         "a one-step proof decided": dispute.proof is not None,
-        "the disputed step is the one that was falsified": dispute.step == lie_at,
+        "the dispute came to the false step": dispute.step == step,
         "the reward went to the fisherman": paid_to == cast.wallets[FISHERMAN].address,
         "the dispute is closed": bool(contest.rewarded),
     }

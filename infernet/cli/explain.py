@@ -49,7 +49,7 @@ class Disputed:
         return (
             f"Step {self.step} is a {self.kind} step of operator {self.operator_index} "
             f"({self.operator}, layer {self.layer}): {self.detail}. The executor claimed "
-            f"{self.what} {self.claimed}; the true one is {self.true}."
+            f"{self.claimed} as {self.what}; the true one is {self.true}."
         )
 
 
@@ -83,7 +83,7 @@ def _difference(
     true_state, false_state = truth.state(after), lie.state(after)
     if true_state.accumulator != false_state.accumulator:
         pair = (str(false_state.accumulator), str(true_state.accumulator))
-        return "accumulator", *pair, None
+        return "the accumulator", *pair, None
     target = instruction.destination
     if target is not None:
         following = Location(where.iteration, where.operator, where.index + 1)
@@ -94,10 +94,10 @@ def _difference(
         if different.size:
             element = int(different[0])
             pair = (str(false_data[element]), str(true_data[element]))
-            return f"value of element {element}", *pair, element
+            return f"element {element}", *pair, element
     elif truth.output != lie.output and where.operator == len(truth.states.program.operators) - 1:
         pairs = enumerate(zip(lie.output, truth.output, strict=True))
         byte = next(i for i, (false, true) in pairs if false != true)
         return f"output byte {byte}", str(lie.output[byte]), str(truth.output[byte]), byte
     roots = (false_state.memory_root.hex(), true_state.memory_root.hex())
-    return "memory root", f"0x{roots[0][:16]}…", f"0x{roots[1][:16]}…", None
+    return "the memory root", f"0x{roots[0][:16]}…", f"0x{roots[1][:16]}…", None
