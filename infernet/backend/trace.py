@@ -8,6 +8,7 @@ narrower dissection is nearly free.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ Bytes = npt.NDArray[np.uint8]
 class Trace:
     """The states of `program` on `data`, computed by `engine`.
 
-    Holds each tensor of the program at most once and its tree (an eighth more), until `forget`.
+    `data` is not copied and must not change. Holds each tensor of the program at most once and its tree (an eighth more), until `forget`.
     """
 
     def __init__(
@@ -42,21 +43,22 @@ class Trace:
             raise TraceError(f"{iterations} iterations: the program allows {header.max_iterations}")
         header.input_type.check(data, "input")
         self.program, self.engine, self.iterations = program, engine, iterations
-        self.data = np.frombuffer(bytes(data), np.uint8)
+        # A view, not a copy: a fresh copy of a picture costs a tenth of a small network's run.
+        self.data = np.frombuffer(data, np.uint8)
         self.steps = header.steps_per_iteration * iterations
         self._output: Bytes | None = None
         self._tensors: dict[int, Bytes] | None = None
-        self._states = States(program, timeline_of(program), iterations, self.tensor)
 
     @property
     def output(self) -> bytes:
         """Return the output bytes."""
-        if self._output is None:
-            version = self._states.timeline.before[-1][self.program.header.output_slot]
-            assert version is not None
+        if self._output is None and self._tensors is None:
+            self._output = self.engine.run(self.data)
+        elif self._output is None:
             # Once every tensor is there, the output is among them.
-            is_known = self._tensors is not None
-            self._output = self._states.content(version) if is_known else self.engine.run(self.data)
+            version = self.states.timeline.before[-1][self.program.header.output_slot]
+            assert version is not None
+            self._output = self.states.content(version)
         return self._output.tobytes()
 
     @property
@@ -71,7 +73,7 @@ class Trace:
             raise TraceError(f"step {step} is outside the run's {self.steps} steps")
         if step == 0:
             return initial_state(self.program.header, hash_bytes(self.data).root)
-        return self.final if step == self.steps else self._states.state(step)
+        return self.final if step == self.steps else self.states.state(step)
 
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
         """Return the state hash before each step, in the order given."""
@@ -83,7 +85,7 @@ class Trace:
         """Return the proof of a step from its true pre-state."""
         if not 0 <= step < self.steps:
             raise TraceError(f"step {step} is outside the run's {self.steps} steps")
-        return self._states.prove(step)
+        return self.states.prove(step)
 
     def proof(self, step: Step) -> bytes:
         """Return the proof of a step as the contract takes it."""
@@ -97,12 +99,12 @@ class Trace:
             self._tensors = self.engine.run_exposed(self.data)
         return self._tensors[writer]
 
-    @property
+    @cached_property
     def states(self) -> States:
         """Return the run's states, for those who build on them."""
-        return self._states
+        return States(self.program, timeline_of(self.program), self.iterations, self.tensor)
 
     def forget(self) -> None:
         """Drop tensors and trees, keep the output; they are computed again when asked for."""
         self._tensors = None
-        self._states.forget()
+        self.states.forget()
