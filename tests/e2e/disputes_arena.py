@@ -67,6 +67,7 @@ class Dispute:
     sent: list[Sent] = field(default_factory=list)
     refused: list[tuple[Player, str]] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    last: Dissection | None = None
     winner: Player | None = None
     proved_step: int | None = None
 
@@ -232,7 +233,7 @@ class Arena(Chain):
             assert idle < 3 * MOST_IDLE, f"nobody can end the game: {game}"
             if idle > MOST_IDLE:
                 self.pass_until(game.deadline)
-        dispute.winner = game.verdict.winner
+        dispute.winner, dispute.last = game.verdict.winner, game.last
         for log in self.events(self.game, "Dissected", gameId=game_id):
             dispute.lengths.append(log["args"]["length"])
         for log in self.events(self.game, "StepProved", gameId=game_id):

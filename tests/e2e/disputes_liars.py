@@ -1,16 +1,49 @@
-"""Ways to play a false claim besides following the solver over a coherent lie."""
+"""False claims over the fast backend's traces, and ways to play them besides the solver."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
 
+import numpy as np
+
 from bisection.dissection import cuts
 from bisection.game import Action, ClaimTimeout, Dissect, Game, Player, Prove, Seconds
 from bisection.solver import TraceProvider
-from interpreter.merkle import Hash
+from infernet.backend.tamper import TamperedTrace
+from infernet.backend.trace import Trace
+from interpreter.merkle import Hash, digest
+from interpreter.program import Step
 
 from .disputes_arena import Chooser
+
+
+class TraceClaim:
+    """A trace as a claim: its output, and the answers that the game asks for.
+
+    States after `dirty_after` are hashed once more with dirt, so that they stay false.
+    """
+
+    halted = False
+
+    def __init__(self, trace: Trace | TamperedTrace, dirty_after: Step | None = None) -> None:
+        self.trace, self.dirty_after = trace, dirty_after
+        self.output = np.frombuffer(trace.output, np.uint8)
+        self.final = trace.final.hash
+
+    def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
+        """Return the claimed state hash before each step."""
+        found = self.trace.state_hashes(steps)
+        return [self._claimed(step, value) for step, value in zip(steps, found, strict=True)]
+
+    def _claimed(self, step: Step, value: Hash) -> Hash:
+        if self.dirty_after is None or not self.dirty_after < step < self.trace.steps:
+            return value
+        return digest(value + b"dirt")
+
+    def proof(self, step: Step) -> bytes:
+        """Return the one-step proof from the claimed state."""
+        return self.trace.proof(step)
 
 
 def saboteur(trace: TraceProvider, rng: Random, opening: Hash | None = None) -> Chooser:

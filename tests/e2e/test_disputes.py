@@ -8,13 +8,18 @@ import numpy as np
 import pytest
 
 from bisection.game import Player
-from interpreter.merkle import Hash
+from infernet.backend.engine import open_engine
+from infernet.backend.tamper import Mutation, TamperedTrace
+from infernet.backend.trace import Trace
+from infernet.models.images import read_input
+from infernet.models.store import load_model, shipped_dir
+from interpreter.operators import decode
 from interpreter.program import Program, Step
 from tests.programs import random_input, random_program
 
 from .disputes_arena import Arena, Chooser, Dispute, solver
 from .disputes_chain import ETHER
-from .disputes_liars import random_answers, saboteur, silent
+from .disputes_liars import TraceClaim, random_answers, saboteur, silent
 from .disputes_stepwise import MUTATIONS, Claim, Lie, StepwiseTrace, false_claim
 
 MOST_TRANSACTIONS = 16
@@ -85,8 +90,7 @@ def test_a_coherent_liar_loses(arena: Arena, seed: int, mutation: str, liars: Pl
 @pytest.mark.parametrize("seed", [11, 12])
 def test_a_saboteur_loses(arena: Arena, seed: int, liars: Player) -> None:
     match = Match(arena, seed, "byte")
-    opening: Hash = match.liar.final
-    check(match.play(liars, saboteur(match.liar, match.rng, opening)))
+    check(match.play(liars, saboteur(match.liar, match.rng, match.liar.final)))
 
 
 @pytest.mark.parametrize("liars", Player)
@@ -121,6 +125,47 @@ def test_a_slashed_task_is_served_by_the_next_and_a_lying_challenger_cannot_stop
     arena.finalise(match.assertion_id)
     status = arena.market.functions.assertion(match.assertion_id).call()[4]
     assert status == FINAL and arena.balance(arena.executor) > executor - 10 * ETHER + ETHER
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Arena, Trace]:
+    """Return a chain with production fan-out, and the shipped network run on a picture."""
+    model = load_model("digits")
+    program, chain = model.program, Arena()
+    data = read_input(model, shipped_dir() / "digits" / "digit-3.png")
+    chain.register(program)
+    return chain, Trace(program, data, open_engine(program))
+
+
+@pytest.mark.parametrize(
+    ("opcode", "liars"),
+    [
+        ("BEGIN", Player.CHALLENGER),
+        ("FREE", Player.EXECUTOR),
+        ("CONV", Player.CHALLENGER),
+        ("CONV", Player.EXECUTOR),
+        ("MAXPOOL", Player.CHALLENGER),
+        ("ADD", Player.CHALLENGER),
+        ("END", Player.EXECUTOR),
+    ],
+)
+def test_a_lie_in_any_operator_of_the_digits_model_is_narrowed_to_its_step(
+    digits: tuple[Arena, Trace], opcode: str, liars: Player
+) -> None:
+    chain, truth = digits
+    rng = Random(f"{opcode} {liars.value}")
+    operators = [each for each in truth.program.operators if each.opcode.name == opcode]
+    operator = rng.choice(operators)
+    at = Step(operator.first_step + rng.randrange(decode(operator).steps))
+    tampered = TamperedTrace(truth, at, Mutation(rng.randrange(1, 256), rng.randrange(1 << 16)))
+    liar = TraceClaim(tampered, at if tampered.lies_again_in_end else None)
+    honest = TraceClaim(truth)
+    asserted, challenged = (liar, honest) if liars is Player.EXECUTOR else (honest, liar)
+    assertion_id = chain.assert_result(chain.post(truth.program, truth.data), asserted)
+    choosers = {liars: solver(liar), liars.opponent: solver(honest)}
+    dispute = chain.play(assertion_id, challenged.final, liars.opponent, choosers)
+    check(dispute)
+    assert dispute.proved_step == at or dispute.of_kind("timeout")
 
 
 @pytest.mark.slow
