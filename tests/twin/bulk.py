@@ -41,6 +41,17 @@ class Report:
     programs: int = 0
     kinds: dict[str, Tally] = field(default_factory=dict)
 
+    def show(self, seconds: float) -> None:
+        """Print the counts, and the most that a proof of each kind of step took."""
+        print(
+            f"{self.steps} steps of {self.programs} program(s) equal, "
+            f"{self.forgeries} forgeries harmless, {seconds:.0f} s"
+        )
+        for kind, tally in sorted(self.kinds.items()):
+            print(
+                f"{kind:16} {tally.steps:7} steps {tally.most_gas:7} gas {tally.most_bytes} bytes"
+            )
+
 
 def draw(number: int, rng: np.random.Generator) -> Program:
     """Return the `number`-th program: mixed ones and ones about a single operator, in turns."""
@@ -86,13 +97,7 @@ def main() -> None:
     arguments = parser.parse_args()
     began = time.monotonic()
     report = prove_many(arguments.count, arguments.seed, forge_each=arguments.forge_each)
-    seconds = time.monotonic() - began
-    print(
-        f"{report.steps} steps of {report.programs} programs equal, "
-        f"{report.forgeries} forgeries harmless, {seconds:.0f} s"
-    )
-    for kind, tally in sorted(report.kinds.items()):
-        print(f"{kind:16} {tally.steps:7} steps  {tally.most_gas:7} gas  {tally.most_bytes} bytes")
+    report.show(time.monotonic() - began)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ class Contracts:
     """The verifier with its provers, and the registry."""
 
     def __init__(self, spec: str = SPEC) -> None:
+        self.spec = spec
         self.evm = EVM(spec_id=spec)
         self.evm.set_block_env(BlockEnv(gas_limit=10**9))
         self.evm.set_balance(SENDER, BALANCE_WEI)
@@ -87,7 +88,12 @@ class Contracts:
             raise Reverted(bytes.fromhex(failure["output"] or "")) from None
         result = self.evm.result
         assert result is not None
-        return Answer(output, result.gas_used)
+        return Answer(output, max(result.gas_used, self.floor(data)))
+
+    def floor(self, data: bytes) -> int:
+        """Return the least gas of a transaction with this calldata (EIP-7623); 0 before Prague."""
+        nonzero = len(data) - data.count(0)
+        return 21_000 + 10 * len(data) + 30 * nonzero if self.spec == SPEC else 0
 
     def prove(
         self, root: bytes, iterations: int, step: int, proof: bytes, gas: int = CALL_GAS

@@ -17,13 +17,12 @@ STEPS = 600
 
 
 def require_equal(contracts: Contracts, case: Extreme) -> tuple[int, int]:
-    """Check one step; return the execution gas and the calldata bytes of its proof."""
+    """Check one step; return the gas and the calldata bytes of a transaction with its proof."""
     encoded = case.proof.encode()
     before, after = machine.verify(case.root, case.iterations, case.step, case.proof)
     found = contracts.prove(case.root, case.iterations, case.step, encoded)
     assert found[:2] == (before.hash, after.hash), case
     calldata = 4 + 32 * 5 + len(encoded)
-    # Without the floor price: the call's own work, when all bytes are taken as non-zero.
     return found[2], calldata
 
 
@@ -46,9 +45,9 @@ def test_the_most_expensive_step_stays_below_the_bounds() -> None:
     case = extreme_step(*widest_dot(), rng)
     assert len(case.proof.witness) == 2 * (256 + 32 * 30) + 2 * (256 + 32 * 32)
     gas, size = require_equal(Contracts(), case)
+    # Before Prague there is no floor price: this is what is left when execution costs more.
     executed, _ = require_equal(Contracts("CANCUN"), case)
     total = size + GAME_BYTES
     assert total <= MAX_CALLDATA_BYTES
     assert gas + 40 * GAME_BYTES <= MAX_GAS
     assert executed + 16 * GAME_BYTES + GAME_GAS <= MAX_GAS
-    print(total, gas, executed)
