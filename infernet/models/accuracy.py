@@ -22,11 +22,16 @@ _ENDS = ("Softmax", "LogSoftmax", "ArgMax")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One input: the largest output of the source and of the model, and how alike they are."""
+    """One input: the largest output of the source and of the model, and how alike they are.
+
+    `agrees`: the tops are the same class, or one side has both classes level: outputs are bytes,
+    so exact ties occur, and their order means nothing.
+    """
 
     name: str
     source_top: int
     model_top: int
+    agrees: bool
     cosine: float
 
 
@@ -39,7 +44,7 @@ class Report:
     @property
     def agreement(self) -> float:
         """Return the share of inputs on which both name the same class."""
-        return float(np.mean([c.source_top == c.model_top for c in self.comparisons]))
+        return float(np.mean([c.agrees for c in self.comparisons]))
 
     @property
     def mean_cosine(self) -> float:
@@ -72,9 +77,15 @@ def compare(
                 f"the source gives {len(expected)} numbers and the model {len(actual)}; "
                 "is this the file that the model was imported from?"
             )
-        yield Comparison(
-            label, int(expected.argmax()), int(actual.argmax()), _cosine(expected, actual)
-        )
+        yield _compared(label, expected, actual)
+
+
+def _compared(
+    label: str, expected: npt.NDArray[np.float64], actual: npt.NDArray[np.float64]
+) -> Comparison:
+    source_top, model_top = int(expected.argmax()), int(actual.argmax())
+    is_level = expected[model_top] == expected.max() or actual[source_top] == actual.max()
+    return Comparison(label, source_top, model_top, bool(is_level), _cosine(expected, actual))
 
 
 def _cosine(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
