@@ -190,10 +190,11 @@ def report(series: Series, seconds: float) -> int:
     print_moves(sent for each in played for sent in each.sent)
     covered = Counter(each.kind for each in series.played)
     print("disputed steps: " + ", ".join(f"{kind} {n}" for kind, n in sorted(covered.items())))
+    most_moves = (played[0].bound + 1) // 2
     missing = sorted(set(kinds_of(series.program)) - set(covered))
     rows = (
         ("dissections", max(each.dissections for each in played), played[0].bound),
-        ("liar's moves", max(e.moves_of(e.honest.opponent) for e in played), MOST_TRANSACTIONS),
+        ("liar's moves", max(e.moves_of(e.honest.opponent) for e in played), most_moves),
         ("transactions", longest, MOST_TRANSACTIONS),
         ("total gas", most_gas, MOST_GAS),
         ("one-step gas", max((sent.gas for sent in proofs), default=0), MOST_PROOF_GAS),

@@ -6,7 +6,7 @@ every action.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -36,7 +36,7 @@ from .disputes_chain import DEPOSIT_WEI, ETHER, GRACE_SECONDS, OPEN_SECONDS, Cha
 CHUNK = 60
 # So many rounds may pass without an accepted move before the mover's time is let run out.
 MOST_IDLE = 4
-Chooser = Callable[[Game, Player, Seconds], Sequence[Action]]
+Chooser = Callable[[Game, Player, Seconds], Iterable[Action]]
 """Decides what a player does, for instance `next_actions` over a trace."""
 
 

@@ -58,6 +58,7 @@ class Chain:
         self.errors: dict[str, str] = {}
         self.nonces = count()
         self.arity = arity
+        self.gas_limit = GAS_LIMIT
         self.receipts: list[Any] = []
         self.assertions: dict[bytes, Assertion] = {}
         self._deploy(clock_seconds)
@@ -102,7 +103,7 @@ class Chain:
     ) -> Sent:
         """Send one transaction; raise Refused with the contract's error if it reverts."""
         call = contract.functions[name](*arguments)
-        settings = {"from": sender, "gas": GAS_LIMIT, "value": value}
+        settings = {"from": sender, "gas": self.gas_limit, "value": value}
         try:
             digest = call.transact(settings)
         except (TransactionFailed, ContractLogicError, Web3Exception) as error:

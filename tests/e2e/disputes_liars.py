@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import numpy as np
@@ -15,7 +15,8 @@ from infernet.backend.trace import Trace
 from interpreter.merkle import Hash, digest
 from interpreter.program import Step
 
-from .disputes_arena import Chooser
+from .disputes_arena import Arena, Chooser
+from .disputes_chain import GAS_LIMIT
 
 
 class TraceClaim:
@@ -96,3 +97,22 @@ def random_answers(rng: Random, claim: Chooser) -> Chooser:
 def silent(game: Game, me: Player, now: Seconds) -> Sequence[Action]:
     """Never move."""
     return []
+
+
+def stingy(arena: Arena, player: Chooser, limits: Sequence[int]) -> Chooser:
+    """Return a player that sends each proof with too little gas first.
+
+    It requires that every attempt leaves the game as it was.
+    """
+
+    def choose(game: Game, me: Player, now: Seconds) -> Iterator[Action]:
+        game_id = arena.events(arena.game, "ChallengeCommitted")[-1]["args"]["gameId"]
+        for action in player(game, me, now):
+            for limit in limits if isinstance(action, Prove) else ():
+                arena.gas_limit = limit
+                yield action
+                assert arena.read_game(game_id) == game, f"{limit} gas changed the game"
+            arena.gas_limit = GAS_LIMIT
+            yield action
+
+    return choose

@@ -19,7 +19,7 @@ from tests.programs import random_input, random_program
 
 from .disputes_arena import Arena, Chooser, Dispute, solver
 from .disputes_chain import ETHER
-from .disputes_liars import TraceClaim, random_answers, saboteur, silent
+from .disputes_liars import TraceClaim, random_answers, saboteur, silent, stingy
 from .disputes_stepwise import MUTATIONS, Claim, Lie, StepwiseTrace, false_claim
 
 MOST_TRANSACTIONS = 16
@@ -137,17 +137,11 @@ def digits() -> tuple[Arena, Trace]:
     return chain, Trace(program, data, open_engine(program))
 
 
+# Four dissections, so it is the challenger who would have to prove: a lying one loses on time.
 @pytest.mark.parametrize(
     ("opcode", "liars"),
-    [
-        ("BEGIN", Player.CHALLENGER),
-        ("FREE", Player.EXECUTOR),
-        ("CONV", Player.CHALLENGER),
-        ("CONV", Player.EXECUTOR),
-        ("MAXPOOL", Player.CHALLENGER),
-        ("ADD", Player.CHALLENGER),
-        ("END", Player.EXECUTOR),
-    ],
+    [(name, Player.EXECUTOR) for name in ("BEGIN", "FREE", "CONV", "MAXPOOL", "ADD", "END")]
+    + [("CONV", Player.CHALLENGER)],
 )
 def test_a_lie_in_any_operator_of_the_digits_model_is_narrowed_to_its_step(
     digits: tuple[Arena, Trace], opcode: str, liars: Player
@@ -165,7 +159,27 @@ def test_a_lie_in_any_operator_of_the_digits_model_is_narrowed_to_its_step(
     choosers = {liars: solver(liar), liars.opponent: solver(honest)}
     dispute = chain.play(assertion_id, challenged.final, liars.opponent, choosers)
     check(dispute)
-    assert dispute.proved_step == at or dispute.of_kind("timeout")
+    assert dispute.proved_step == (at if liars is Player.EXECUTOR else None)
+
+
+def test_a_proof_with_too_little_gas_changes_nothing(digits: tuple[Arena, Trace]) -> None:
+    chain, truth = digits
+    conv = next(each for each in truth.program.operators if each.opcode.name == "CONV")
+    at = Step(conv.first_step + decode(conv).steps // 2)
+    tampered = TamperedTrace(truth, at)
+    liar = TraceClaim(tampered, at if tampered.lies_again_in_end else None)
+    honest = TraceClaim(truth)
+    assertion_id = chain.assert_result(chain.post(truth.program, truth.data), liar)
+    needs = chain.verifier.functions.prove(truth.program.root, 1, at, truth.proof(at))
+    # From the least gas with which such a transaction is valid at all to what the step needs.
+    limits = range(60_000, needs.estimate_gas(), 1_500)
+    choosers = {
+        Player.EXECUTOR: solver(liar),
+        Player.CHALLENGER: stingy(chain, solver(honest), limits),
+    }
+    dispute = chain.play(assertion_id, honest.final, Player.CHALLENGER, choosers)
+    assert dispute.winner is Player.CHALLENGER and dispute.proved_step == at
+    assert len([who for who, _ in dispute.refused if who is Player.CHALLENGER]) == len(limits) > 3
 
 
 @pytest.mark.slow
