@@ -120,7 +120,7 @@ class Pass:
         tiles = x.reshape(count, height // 2, 2, width // 2, 2, channels)
         largest = tiles.max(axis=(2, 4), keepdims=True)
         self._kept[name] = tiles == largest
-        return largest[:, :, 0, :, 0]
+        return np.asarray(largest[:, :, 0, :, 0], np.float32)
 
     def _max_pool_back(self, name: str, gradient: Array) -> Array:
         chosen = self._kept[name]
