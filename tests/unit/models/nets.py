@@ -16,6 +16,7 @@ TYPES = {
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.uint8): TensorProto.UINT8,
     np.dtype(np.int8): TensorProto.INT8,
+    np.dtype(np.int64): TensorProto.INT64,
 }
 
 
@@ -60,7 +61,7 @@ class Net:
         model = helper.make_model(graph, opset_imports=opsets)
         model.ir_version = 8
         # The format wants a shape on the output; the runtime infers it.
-        sizes = session(model).get_outputs()[0].shape
+        sizes = session(model).get_outputs()[0].shape or ["n", "k"]
         shape = graph.output[0].type.tensor_type.shape
         for size in sizes:
             shape.dim.add(**{"dim_value" if isinstance(size, int) else "dim_param": size})

@@ -1,0 +1,121 @@
+"""Models on disk: whole or not at all, and checked by root."""
+
+import numpy as np
+import pytest
+
+from infernet.models import store
+from infernet.models.errors import CorruptModel, InvalidOption, UnknownModel
+from infernet.models.pipeline import Model, renamed
+from infernet.models.store import list_models, load_manifest, load_model, save_model
+from interpreter import machine
+from tests.unit.models.nets import Net, import_net, safe_weights
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("INFERNET_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def small_model(seed=0) -> Model:
+    rng = np.random.default_rng(seed)
+    net = Net([1, 3, 4, 4], np.uint8)
+    net.node("QLinearConv", "x", *net.params(0.1, 3), net.const(safe_weights(rng, (2, 3, 1, 1))),
+             *net.params(0.1, 0, np.int8), *net.params(0.1, 3))  # fmt: skip
+    return import_net(net.source())
+
+
+def test_a_model_returns_as_it_was():
+    model = small_model()
+    folder = save_model(model)
+    for found in (load_model("net"), load_model(folder), load_model(str(folder))):
+        assert found.program.root == model.program.root
+        assert found.manifest == model.manifest
+        data = np.arange(48, dtype=np.uint8)
+        np.testing.assert_array_equal(
+            machine.run(found.program, data), machine.run(model.program, data)
+        )
+
+
+def test_constants_are_mapped_and_cannot_be_written():
+    save_model(small_model())
+    constants = load_model("net").program.constants
+    assert isinstance(constants.base, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        constants[0] = 1
+
+
+def test_saving_twice_is_one_model_and_leaves_nothing_behind(data_folder):
+    save_model(small_model())
+    save_model(small_model())
+    assert [path.name for path in (data_folder / "models").iterdir()] == ["net"]
+
+
+def test_another_model_of_the_name_stays_unless_replaced():
+    first, second = small_model(0), small_model(1)
+    save_model(first)
+    with pytest.raises(InvalidOption, match="--replace"):
+        save_model(second)
+    assert load_model("net").program.root == first.program.root
+    save_model(second, replace=True)
+    assert load_model("net").program.root == second.program.root
+
+
+def test_a_failed_save_leaves_the_old_model(data_folder, monkeypatch):
+    first = small_model(0)
+    save_model(first)
+    monkeypatch.setattr(store, "_MANIFEST", "missing/manifest.json")
+    with pytest.raises(OSError, match="missing"):
+        save_model(small_model(1), replace=True)
+    monkeypatch.undo()
+    monkeypatch.setenv("INFERNET_DATA_DIR", str(data_folder))
+    assert load_model("net").program.root == first.program.root
+    assert [path.name for path in (data_folder / "models").iterdir()] == ["net"]
+
+
+@pytest.mark.parametrize("name", ["header.bin", "operators.bin", "constants.bin"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "empty"])
+def test_damage_is_noticed(name, damage):
+    path = save_model(small_model()) / name
+    data = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    else:
+        flipped = bytes([data[0] ^ 1]) + data[1:]
+        path.write_bytes({"truncate": data[:-1], "flip": flipped, "empty": b""}[damage])
+    with pytest.raises(CorruptModel, match="import the model again"):
+        load_model("net")
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"format": 2}', "[]", "null"])
+def test_a_damaged_manifest_is_noticed(text):
+    path = save_model(small_model()) / "manifest.json"
+    path.write_text(text)
+    with pytest.raises(CorruptModel, match="import the model again"):
+        load_model("net")
+
+
+def test_a_manifest_that_names_another_root_is_noticed():
+    folder = save_model(small_model())
+    path = folder / "manifest.json"
+    root = load_manifest(folder).program_root
+    path.write_text(path.read_text().replace(root, "00" * 32))
+    with pytest.raises(CorruptModel, match="hash to"):
+        load_model(folder)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(UnknownModel, match=r"digits.*infernet model import"):
+        load_model("nothing")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "Ab", "a/b", ".hidden", "x" * 65])
+def test_names_that_are_no_folder_names_are_refused(name):
+    with pytest.raises(InvalidOption, match="not a model name"):
+        save_model(renamed(small_model(), name))
+
+
+def test_the_list_has_the_shipped_models_and_the_users_own():
+    save_model(small_model())
+    found = {entry.name: entry.is_shipped for entry in list_models()}
+    assert found == {"digits": True, "net": False}
