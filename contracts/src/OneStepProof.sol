@@ -132,8 +132,9 @@ contract OneStepProof is IOneStepProof {
         uint256 perIteration = header.stepsPerIteration();
         uint256 local = step % perIteration;
         uint256 first = descriptor.firstStep();
-        uint256 end = p.operatorIndex + 1 == header.operatorCount() ? perIteration : first + StepsLib.stepsOf(descriptor);
-        if (local < first || local >= end) revert StepOutsideOperator(step, p.operatorIndex);
+        if (local < first || local - first >= StepsLib.stepsOf(descriptor)) {
+            revert StepOutsideOperator(step, p.operatorIndex);
+        }
         context.index = local - first;
         context.isLast = step / perIteration + 1 == iterations;
         context.outputSlot = header.outputSlot();

@@ -31,7 +31,7 @@ interface IModelRegistration is IModelRegistry {
 
     /// @notice Begin a registration, or begin it again, with the header and the first descriptors; the last
     /// descriptor completes it.
-    /// @dev The first call of a sender for a program carries exactly `depositWei`. It is a cost: nobody can take it out.
+    /// @dev A sender's first call for a program carries exactly `depositWei`. It is a cost: nobody gets it back.
     /// @param header The program's header; its SHA-256 is the program root.
     /// @param weightsUri Where the program can be fetched; anyone can check what is there against the root.
     /// @param descriptors Whole descriptors from the first on, possibly none.

@@ -10,8 +10,8 @@ library DotLib {
     ///
     /// A signed byte s is the unsigned u = s xor 128 less 128, so with u of x, v of w and z = zero (+ 128 if signed)
     ///     sum (u - z)(v - 128) = sum u*v - 128 * sum u - z * sum v + 128 * n * z.
-    /// Words hold eight 32-bit lanes of which each has one byte set. The top lane of a product of two such words, one of
-    /// them in reverse order, is their dot product; no lane passes 8 * 255^2 < 2^32, so none carries into the next.
+    /// Words hold eight 32-bit lanes of which each has one byte set. The top lane of a product of two such words, one
+    /// of them in reverse order, is their dot product; no lane passes 8 * 255^2 < 2^32, so none carries into the next.
     function dot(uint256 x, uint256 w, uint256 length, bool isSigned, int256 zero)
         internal
         pure

@@ -74,7 +74,8 @@ library HeaderLib {
     /// @dev Four factors below 2^32 stay below 2^128.
     function _product(bytes calldata h, uint256 position) private pure returns (uint256) {
         unchecked {
-            return _number(h, position, 4) * _number(h, position + 4, 4) * _number(h, position + 8, 4) * _number(h, position + 12, 4);
+            return _number(h, position, 4) * _number(h, position + 4, 4) * _number(h, position + 8, 4)
+                * _number(h, position + 12, 4);
         }
     }
 

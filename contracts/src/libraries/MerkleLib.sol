@@ -13,7 +13,7 @@ library MerkleLib {
         assembly ("memory-safe") {
             let base := mload(0x40)
             let full := shr(8, data.length)
-            // One leaf buffer sits past the node area; whatever lies beyond the data reads as zero only when it is cleared.
+            // One leaf buffer sits past the node area; what lies beyond the data reads as zero only when cleared.
             let buffer := add(base, shl(5, add(leaves, 1)))
             for { let i := 0 } lt(i, leaves) { i := add(i, 1) } {
                 switch lt(i, full)

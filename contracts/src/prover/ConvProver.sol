@@ -138,7 +138,8 @@ contract ConvProver is IProver {
             assembly ("memory-safe") {
                 // Two little-endian 32-bit words.
                 function swap(word) -> result {
-                    result := or(or(byte(28, word), shl(8, byte(29, word))), or(shl(16, byte(30, word)), shl(24, byte(31, word))))
+                    result := or(byte(28, word), shl(8, byte(29, word)))
+                    result := or(result, or(shl(16, byte(30, word)), shl(24, byte(31, word))))
                 }
                 let words := mload(pointer)
                 bias := signextend(3, swap(shr(224, words)))

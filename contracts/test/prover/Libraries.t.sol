@@ -48,7 +48,10 @@ contract LibrariesTest is TestBase {
     }
 
     /// @dev fl(fl(v) * s) and rint by exact fractions: every candidate is compared, nothing is shifted.
-    function testFuzz_rescaleIsTheNearestOfTheRoundedProduct(int64 value, uint32 mantissa, uint256 exponent) public pure {
+    function testFuzz_rescaleIsTheNearestOfTheRoundedProduct(int64 value, uint32 mantissa, uint256 exponent)
+        public
+        pure
+    {
         uint256 biased = bound(exponent, 100, 156);
         uint256 bits = (biased << 23) | (mantissa & 0x7fffff);
         int256 found = Float32Lib.rescale(value, bits);
