@@ -1,4 +1,4 @@
-"""The networks that the benchmarks run: true topologies, seeded weights, and rivals made of them."""
+"""The networks that the benchmarks run: true topologies with seeded weights."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ from interpreter.program import Program
 
 from .bounds import analyse
 from .errors import BackendError, UnsupportedProgram
-from .graph import Graph, build, flip
+from .graph import Graph, build
+from .nodes import flip
 
 Bytes = npt.NDArray[np.uint8]
 # Earlier releases give wrong convolutions on processors with AMX.

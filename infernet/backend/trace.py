@@ -30,7 +30,8 @@ Bytes = npt.NDArray[np.uint8]
 class Trace:
     """The states of `program` on `data`, computed by `engine`.
 
-    `data` is not copied and must not change. Holds each tensor of the program at most once and its tree (an eighth more), until `forget`.
+    `data` is not copied and must not change. Holds each tensor of the program at most once, and its
+    tree (a quarter more), until `forget`.
     """
 
     def __init__(
