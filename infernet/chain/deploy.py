@@ -42,7 +42,7 @@ PRODUCTION = Constants(
         reveal_bond_wei=250 * _MILLI_ETHER,
     ),
     GameConstants(
-        arity=32,
+        arity=36,
         open_seconds=3_600,
         clock_seconds=10_800,
         grace_seconds=600,
