@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.programs import Style, random_input, random_instruction_program, random_program
 
 from interpreter import machine
 from interpreter.operators import decode
 from interpreter.program import Opcode, Program, Step
+from tests.programs import Style, random_input, random_instruction_program, random_program
 
 SEEDS = st.integers(0, 2**32 - 1)
 STYLES = st.sampled_from(["plain", "fast", "hostile"])
