@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bisection.game import Player
-from infernet.actors.attempt import attempt
+from infernet.actors.attempt import attempt_all
 from infernet.actors.holdings import Holdings, Run
 from infernet.actors.report import Report, Tell, tell_nobody
 from infernet.actors.responder import Responder
 from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import Reverted
+from infernet.chain.feed import UNSETTLED_BLOCKS
 from infernet.chain.market import AssertionFound, TaskFound
 from infernet.chain.records import (
     NO_WEI,
@@ -34,11 +35,16 @@ from infernet.chain.wallet import Sent, Wallet
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a miner is ready for; the stake of a task is at least the model's floor."""
+    """What a miner is ready for; the stake of a task is at least the model's floor.
+
+    A task that ends in less than `minimum_seconds` is left alone: who claims it and comes too late
+    with the result loses a part of its stake.
+    """
 
     stake_wei: Wei
     max_tasks: int = 4
     minimum_fee_wei: Wei = NO_WEI
+    minimum_seconds: int = 600
 
 
 @dataclass(slots=True)
@@ -72,16 +78,15 @@ class Executor:
     def tick(self) -> bool:
         """Look at the chain and do what is due; return whether anything was sent."""
         self._look()
-        acted = False
-        for task_id in [found for found in self._seen if found not in self._done]:
-            acted |= attempt(partial(self._work_on, task_id), self._overtaken)
-        for found in [a for a in self._assertions.values() if a.assertion_id not in self._done]:
-            acted |= attempt(partial(self._defend, found), self._overtaken)
-        return acted
+        mine = [a for a in self._assertions.values() if a.assertion_id not in self._done]
+        works = [partial(self._defend, found) for found in mine]
+        works += [partial(self._work_on, task_id) for task_id in self._open_tasks()]
+        return attempt_all(works, self._overtaken)
 
     def _look(self) -> None:
         head = self.contracts.chain.block_number()
-        market, since = self.contracts.market, self._next_block
+        # A block that replaces one already read may bring what that one did not hold.
+        market, since = self.contracts.market, max(0, self._next_block - UNSETTLED_BLOCKS)
         for found in market.requests(since):
             if found.program_root in self.holdings:
                 self._seen[found.task_id] = found
@@ -98,11 +103,13 @@ class Executor:
         elif task.status is TaskStatus.CLAIMED and task.executor == self.wallet.address:
             if now <= task.claim_deadline:
                 return self._assert(task_id, task)
-        elif task.status is TaskStatus.OPEN and now <= task.deadline and self._is_wanted(task_id):
+        elif task.status is TaskStatus.OPEN and self._is_wanted(task_id, task.deadline - now):
             return self._claim(task_id)
         return False
 
-    def _is_wanted(self, task_id: TaskId) -> bool:
+    def _is_wanted(self, task_id: TaskId, seconds_left: int) -> bool:
+        if seconds_left < self.policy.minimum_seconds:
+            return False
         if self._seen[task_id].fee < self.policy.minimum_fee_wei:
             return False
         if self._busy() >= self.policy.max_tasks:
@@ -111,9 +118,9 @@ class Executor:
         return self.contracts.market.carried_input(task_id) is not None
 
     def _busy(self) -> int:
-        pending = sum(found not in self._done for found in self._assertions)
-        return pending + sum(
-            task.status is TaskStatus.CLAIMED and task.executor == self.wallet.address
+        mine = (TaskStatus.CLAIMED, TaskStatus.ASSERTED)
+        return sum(
+            task.status in mine and task.executor == self.wallet.address
             for task in map(self.contracts.market.task, self._open_tasks())
         )
 

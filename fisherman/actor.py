@@ -10,7 +10,7 @@ from functools import partial
 
 from bisection.game import Player
 from bisection.solver import should_challenge
-from infernet.actors.attempt import attempt
+from infernet.actors.attempt import attempt_all
 from infernet.actors.board import assertion_of
 from infernet.actors.holdings import Holdings, Run
 from infernet.actors.report import Report, Tell, tell_nobody
@@ -18,6 +18,7 @@ from infernet.actors.responder import Responder
 from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import Reverted
+from infernet.chain.feed import UNSETTLED_BLOCKS
 from infernet.chain.game import ChallengeFound, commitment_of
 from infernet.chain.market import AssertionFound
 from infernet.chain.records import (
@@ -53,6 +54,7 @@ class Fisherman:
     _pending: dict[AssertionId, AssertionFound] = field(default_factory=dict)
     _challenges: dict[AssertionId, ChallengeFound] = field(default_factory=dict)
     _runs: dict[TaskId, Run] = field(default_factory=dict)
+    _done: set[AssertionId] = field(default_factory=set)
     _next_block: int = 0
     _responder: Responder = field(init=False)
 
@@ -66,22 +68,24 @@ class Fisherman:
     def tick(self) -> bool:
         """Look at the chain and do what is due; return whether anything was sent."""
         self._look()
-        acted = False
-        for found in list(self._pending.values()):
-            acted |= attempt(partial(self._check, found), self._overtaken)
-        for challenge in list(self._challenges.values()):
-            acted |= attempt(partial(self._pursue, challenge), self._overtaken)
-        return acted
+        # Games first: to miss a turn loses a bond, to check a result a little later loses nothing.
+        works = [partial(self._pursue, challenge) for challenge in self._challenges.values()]
+        works += [partial(self._check, found) for found in self._pending.values()]
+        return attempt_all(works, self._overtaken)
 
     def _look(self) -> None:
-        head, since = self.contracts.chain.block_number(), self._next_block
+        head = self.contracts.chain.block_number()
+        # A block that replaces one already read may bring what that one did not hold.
+        since = max(0, self._next_block - UNSETTLED_BLOCKS)
         for found in self.contracts.market.assertions(since):
-            if self._root_of(found.task_id) in self.holdings:
+            known = found.assertion_id in self._done or found.assertion_id in self._challenges
+            if not known and self._root_of(found.task_id) in self.holdings:
                 self._pending[found.assertion_id] = found
         mine = self.wallet.address
         for challenge in self.contracts.games.challenges(since, challenger=mine):
-            self._challenges[challenge.assertion_id] = challenge
             self._pending.pop(challenge.assertion_id, None)
+            if challenge.assertion_id not in self._done:
+                self._challenges[challenge.assertion_id] = challenge
         self._next_block = head + 1
 
     def _root_of(self, task_id: TaskId) -> ProgramRoot:
@@ -92,7 +96,7 @@ class Fisherman:
         asserted = market.assertion(found.assertion_id)
         now = self.contracts.chain.next_timestamp()
         if asserted.status is not AssertionStatus.PENDING:
-            del self._pending[found.assertion_id]
+            self._forget(found.assertion_id, found.task_id)
             return False
         run = self._run(found.task_id)
         if run is None:
@@ -103,16 +107,23 @@ class Fisherman:
         if now > asserted.window_end:
             return self._conclude("finds a false result, but its window has closed", found)
         self._commit(found, run, terms.steps)
-        self._conclude(None, found)
-        return True
-
-    def _conclude(self, what: str | None, found: AssertionFound) -> bool:
-        """Count a checked assertion and forget it."""
         del self._pending[found.assertion_id]
         self.checked += 1
-        if what:
-            self._report(what, None, found)
+        return True
+
+    def _conclude(self, what: str, found: AssertionFound) -> bool:
+        """Count a checked assertion and forget it."""
+        self._forget(found.assertion_id, found.task_id)
+        self.checked += 1
+        self._report(what, None, found)
         return False
+
+    def _forget(self, assertion_id: AssertionId, task_id: TaskId) -> None:
+        """Drop all that is held for an assertion on which nothing is left to do."""
+        self._pending.pop(assertion_id, None)
+        self._challenges.pop(assertion_id, None)
+        self._runs.pop(task_id, None)
+        self._done.add(assertion_id)
 
     def _demand(self, found: AssertionFound, demand: DemandStatus, is_overdue: bool) -> bool:
         market = self.contracts.market
@@ -154,13 +165,16 @@ class Fisherman:
             sent = games.settle(self.wallet, challenge.game_id)
             self._say("takes its bond back", sent, challenge)
             return True
-        del self._challenges[challenge.assertion_id]
+        return self._leave(challenge)
+
+    def _leave(self, challenge: ChallengeFound) -> bool:
+        task_id = self.contracts.market.assertion(challenge.assertion_id).task_id
+        self._forget(challenge.assertion_id, task_id)
         return False
 
     def _play(self, challenge: ChallengeFound, status: GameStatus) -> bool:
         if status is GameStatus.LOST:
-            del self._challenges[challenge.assertion_id]
-            return False
+            return self._leave(challenge)
         found = self.contracts.market.assertion(challenge.assertion_id)
         run = self._run(found.task_id)
         if run is None:

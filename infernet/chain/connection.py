@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from eth_tester.exceptions import TransactionFailed
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.exceptions import (
     BadFunctionCallOutput,
+    BadResponseFormat,
     ContractLogicError,
     RequestTimedOut,
     TimeExhausted,
@@ -130,6 +133,10 @@ def translated(call: str, chain: str) -> Iterator[None]:
     except requests.RequestException as error:
         status = getattr(error.response, "status_code", "no status")
         raise ChainUnavailable(f"{call}: {chain} answers with HTTP {status}, not a chain") from None
+    except (JSONDecodeError, UnicodeDecodeError, BadResponseFormat):
+        raise ChainUnavailable(
+            f"{call}: {chain} does not answer as a chain's node does; check its address"
+        ) from None
     except (ContractLogicError, TransactionFailed) as error:
         raise explain(call, revert_data(error)) from None
     except BadFunctionCallOutput:
@@ -154,12 +161,15 @@ def revert_data(error: Exception) -> bytes:
         data = error.args[0] if error.args else b""
     if isinstance(data, bytes):
         return data
-    if isinstance(data, str) and data.startswith("0x"):
-        try:
-            return bytes.fromhex(data[2:])
-        except ValueError:
-            return b""
-    return b""
+    if not isinstance(data, str):
+        return b""
+    data = data.removeprefix("execution reverted: ")
+    try:
+        # Nodes give hexadecimal digits, the embedded chain the text of a bytes literal.
+        found = bytes.fromhex(data[2:]) if data.startswith("0x") else literal_eval(data)
+    except (ValueError, SyntaxError):
+        return b""
+    return found if isinstance(found, bytes) else b""
 
 
 def _message(error: Web3RPCError) -> str:

@@ -5,6 +5,7 @@ ChainError
 ├── RetryableChainError   the node failed in passing; what was sent may or may not arrive
 ├── InsufficientBalance   an account cannot pay; nothing was sent
 ├── Reverted              a contract refused; nothing changed
+│   └── Overtaken         refused in its block though not before: the chain moved on between
 ├── DeploymentError       the contracts are not where they should be
 └── ArtifactError         the installed package lacks a compiled contract
 """
@@ -51,6 +52,13 @@ class Reverted(ChainError):
         self.error = error
         self.operands = operands
         self.advice = advice
+
+
+class Overtaken(Reverted):
+    """A contract refused in its block what it had allowed before; the gas is spent."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(call, "", {}, "It failed on chain though it passed before; look again.")
 
 
 def _show(value: object) -> str:

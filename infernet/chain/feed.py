@@ -9,7 +9,7 @@ from .artifacts import Artifact
 from .connection import Chain, translated
 
 # Blocks of a public chain that may still be replaced; they are read again each time.
-_UNSETTLED_BLOCKS = 64
+UNSETTLED_BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Feed:
         """Return all events up to the latest block, oldest first."""
         head, block_hash = self._chain.head()
         if block_hash != self._seen:
-            unsettled = 0 if self._chain.is_embedded else _UNSETTLED_BLOCKS
+            unsettled = 0 if self._chain.is_embedded else UNSETTLED_BLOCKS
             start = max(self._first, min(self._next, head + 1) - unsettled)
             kept = [event for event in self._events if event.block_number < start]
             # Some nodes refuse a range that begins beyond the head.

@@ -11,8 +11,8 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
-from .connection import Chain, translated
-from .errors import InsufficientBalance, Reverted
+from .connection import GAS_CEILING, Chain, translated
+from .errors import InsufficientBalance, Overtaken
 from .records import NO_WEI, Address, Seconds, Wei
 
 _TIP_WEI = 1_000_000_000
@@ -118,16 +118,20 @@ class Wallet:
     def send(self, kind: str, data: bytes, to: Address | None, value: Wei = NO_WEI) -> Sent:
         """Simulate a transaction, send it, and wait until it is in a block.
 
-        `to`: None creates a contract. Raises Reverted (nothing sent) or InsufficientBalance.
+        `to`: None creates a contract. Raises Reverted or InsufficientBalance (nothing sent), or
+        Overtaken (sent, refused).
         """
         transaction: dict[str, Any] = {"from": self.address, "value": value, "data": data}
         if to is not None:
             transaction["to"] = to
-        self._require(kind, int(value))
-        gas = self.chain.simulate(kind, transaction)
         with translated(kind, self.chain.name):
             fees = self._fees()
-            self._require(kind, int(value) + gas * fees["maxFeePerGas"])
+        # An embedded chain simulates with the ceiling, so the sender must be able to pay that.
+        bound = GAS_CEILING if self.chain.is_embedded else 0
+        self._require(kind, int(value) + bound * fees["maxFeePerGas"])
+        gas = self.chain.simulate(kind, transaction)
+        self._require(kind, int(value) + gas * fees["maxFeePerGas"])
+        with translated(kind, self.chain.name):
             web3 = self.chain.web3
             nonce = web3.eth.get_transaction_count(self.address, "pending")
             complete = {**transaction, **fees, "gas": gas, "nonce": nonce}
@@ -138,7 +142,7 @@ class Wallet:
             )
             block = web3.eth.get_block(receipt["blockNumber"])
         if receipt["status"] != 1:
-            raise Reverted(kind, "", {}, "It failed on chain though it passed before; look again.")
+            raise Overtaken(kind)
         return self._record(kind, len(data), receipt, block["timestamp"])
 
     def transfer(self, to: Address, value: Wei) -> Sent:

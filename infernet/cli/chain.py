@@ -35,6 +35,8 @@ def deploy_contracts(
     url = rpc or settings.rpc_url
     if url is None:
         raise typer.BadParameter("name a node, or set INFERNET_RPC_URL", param_hint="--rpc")
+    if output:
+        require_writable(output)
     screen = Screen.open(to_stderr=True)
     chain = connect(url)
     signer: Signer = (
@@ -47,6 +49,15 @@ def deploy_contracts(
     if output:
         output.write_text(text, encoding="utf-8")
     typer.echo(text, nl=False)
+
+
+def require_writable(path: Path) -> None:
+    """Raise ConfigError if a file cannot be written, before anything is paid for."""
+    try:
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}; name another") from None
 
 
 def open_keystore(path: Path, password_file: Path | None) -> KeySigner:

@@ -47,7 +47,7 @@ class Disputed:
     def sentence(self) -> str:
         """Return the whole in one sentence."""
         return (
-            f"Step {self.step} is a {self.kind} step of operator {self.operator_index} "
+            f"Step {self.step:,} ({self.kind}) belongs to operator {self.operator_index} "
             f"({self.operator}, layer {self.layer}): {self.detail}. The executor claimed "
             f"{self.claimed} as {self.what}; the true one is {self.true}."
         )

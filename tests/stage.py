@@ -1,0 +1,119 @@
+"""A chain with the real contracts on it, a registered random program and funded players."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bisection.game import Player
+from executor.actor import Executor, Policy
+from fisherman.actor import Fisherman
+from infernet.actors.holdings import hold
+from infernet.actors.report import Report
+from infernet.backend.conformance import Report as Conformance
+from infernet.backend.conformance import require_conformance
+from infernet.backend.engine import open_engine
+from infernet.backend.tamper import Mutation, TamperedTrace
+from infernet.backend.trace import Trace
+from infernet.chain.connection import Chain, embedded_chain
+from infernet.chain.deploy import PRODUCTION, Constants, deploy
+from infernet.chain.deployment import Contracts
+from infernet.chain.market import Request
+from infernet.chain.records import ProgramRoot, Seconds, TaskId, Wei
+from infernet.chain.wallet import KeySigner, Wallet, faucet
+from interpreter.program import Program, Step
+
+from .programs import random_input, random_program
+
+ETHER = 10**18
+FEE = Wei(ETHER // 10)
+MUTATION = Mutation(1_000_003)
+
+
+@dataclass
+class Stage:
+    """One deployment and what is needed to play on it; `reports` is all that actors told."""
+
+    chain: Chain
+    contracts: Contracts
+    program: Program
+    data: bytes
+    conformance: Conformance
+    reports: list[Report] = field(default_factory=list)
+    nonce: int = 0
+
+    @property
+    def root(self) -> ProgramRoot:
+        return ProgramRoot(self.program.root)
+
+    @property
+    def steps(self) -> int:
+        return self.program.header.steps_per_iteration
+
+    @contextmanager
+    def rewound(self) -> Iterator[Stage]:
+        """Give a copy of the stage whose history is undone afterwards."""
+        snapshot = self.chain.tester.take_snapshot()
+        yield replace(self, contracts=self.view(), reports=[])
+        self.chain.tester.revert_to_snapshot(snapshot)
+
+    def wallet(self, ether: int = 100) -> Wallet:
+        """Return the wallet of a fresh key with so much ether."""
+        wallet = Wallet(self.chain, KeySigner.create())
+        if ether:
+            Wallet(self.chain, faucet(self.chain)).transfer(wallet.address, Wei(ether * ETHER))
+        return wallet
+
+    def view(self) -> Contracts:
+        """Return the contracts as another process would see them."""
+        return Contracts(self.chain, self.contracts.deployment)
+
+    def truth(self, data: bytes | None = None) -> Trace:
+        return Trace(self.program, data or self.data, open_engine(self.program))
+
+    def run(self, lie_at: int | None, data: bytes) -> Trace | TamperedTrace:
+        truth = self.truth(data)
+        return truth if lie_at is None else TamperedTrace(truth, Step(lie_at), MUTATION)
+
+    def executor(self, wallet: Wallet, lie_at: int | None = None, max_tasks: int = 4) -> Executor:
+        """Return an executor, as after a start of its process."""
+        view = self.view()
+        held = hold(view, self.program, lambda data: self.run(lie_at, data))
+        policy = Policy(view.registry.info(self.root).minimum_stake, max_tasks)
+        name = Player.EXECUTOR.value
+        return Executor(view, wallet, held, policy, self.conformance, name, self.reports.append)
+
+    def fisherman(self, wallet: Wallet, lie_at: int | None = None) -> Fisherman:
+        """Return a fisherman, as after a start of its process."""
+        view = self.view()
+        held = hold(view, self.program, lambda data: self.run(lie_at, data))
+        assert isinstance(wallet.signer, KeySigner)
+        tell = self.reports.append
+        return Fisherman(view, wallet, wallet.signer, held, self.conformance, "fisherman", tell)
+
+    def request(self, wallet: Wallet) -> TaskId:
+        """Request a run on the stage's input, which travels along."""
+        self.nonce += 1
+        deadline = Seconds(self.chain.next_timestamp() + 10**6)
+        request = Request(self.root, FEE, deadline, self.nonce)
+        return self.contracts.market.request_with_input(wallet, request, self.data, FEE)[0]
+
+    def skip(self, seconds: int) -> None:
+        """Let time pass."""
+        self.chain.travel_to(Seconds(self.chain.next_timestamp() + seconds))
+
+
+def new_stage(seed: int = 5, constants: Constants = PRODUCTION) -> Stage:
+    """Return a stage over a random program of a few hundred steps or more."""
+    rng = np.random.default_rng(seed)
+    program = random_program(rng)
+    data = random_input(program, rng).tobytes()
+    chain = embedded_chain()
+    deployer = Wallet(chain, KeySigner.create())
+    Wallet(chain, faucet(chain)).transfer(deployer.address, Wei(100 * ETHER))
+    contracts = deploy(deployer, constants)
+    contracts.registry.register(deployer, program)
+    return Stage(chain, contracts, program, data, require_conformance())
