@@ -1,0 +1,1 @@
+"""The gateway: requests over REST. This version has none of it yet."""
