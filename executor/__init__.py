@@ -1,0 +1,1 @@
+"""The miner: claims tasks, executes, asserts and defends."""

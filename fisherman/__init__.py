@@ -1,0 +1,1 @@
+"""The watcher: re-executes assertions and challenges false ones."""

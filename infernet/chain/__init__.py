@@ -1,0 +1,1 @@
+"""Contracts as Python sees them, and the chains they stand on."""
