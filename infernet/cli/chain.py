@@ -72,6 +72,6 @@ def open_keystore(path: Path, password_file: Path | None) -> KeySigner:
         password = typer.prompt(f"Password of {path.name}", hide_input=True, err=True)
     try:
         return KeySigner.of_keystore(content, password)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is not a keystore"
         raise ConfigError(f"the keystore {path} does not open: {reason}") from None
