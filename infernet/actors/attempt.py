@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from infernet.chain.errors import Reverted
+from infernet.chain.errors import (
+    InsufficientBalance,
+    Overtaken,
+    RetryableChainError,
+    Reverted,
+)
 
 # The node's clock is behind ours; time mends it.
 EARLY = frozenset({"DeadlineNotPassed", "OpenedInCommitBlock"})
@@ -14,6 +19,7 @@ OVERTAKEN = frozenset(
         "AssertionNotPending",
         "AssertionNotVoid",
         "AssertionVoid",
+        "BondAboveLimit",
         "DeadlinePassed",
         "DisputeNotClear",
         "GameExists",
@@ -23,6 +29,7 @@ OVERTAKEN = frozenset(
         "NotEarlier",
         "NotMover",
         "NothingToSettle",
+        "SegmentNotInDissection",
         "Voided",
         "WrongAssertionStatus",
         "WrongDemandStatus",
@@ -39,7 +46,26 @@ def attempt(work: Callable[[], bool], on_overtaken: Callable[[Reverted], None]) 
     except Reverted as error:
         if error.error in EARLY:
             return False
-        if error.error not in OVERTAKEN:
+        if error.error not in OVERTAKEN and not isinstance(error, Overtaken):
             raise
         on_overtaken(error)
         return False
+
+
+def attempt_all(
+    works: Iterable[Callable[[], bool]], on_overtaken: Callable[[Reverted], None]
+) -> bool:
+    """Attempt everything, the most urgent first; return whether anything was sent.
+
+    What fails hinders nothing else: the first error is raised once all had their turn. A chain that
+    does not answer ends it at once.
+    """
+    acted, first = False, None
+    for work in works:
+        try:
+            acted |= attempt(work, on_overtaken)
+        except (InsufficientBalance, RetryableChainError, Reverted) as error:
+            first = first or error
+    if first is not None:
+        raise first
+    return acted
