@@ -265,6 +265,10 @@ class Builder:
             shape, layout = value.shape, "flat"
         if output == self.input:
             self.refuse("the graph computes nothing")
+        if self.source.input_dtype != np.float32:
+            # Bytes whose scale the source never says mean themselves.
+            zero = 128 if self.source.input_dtype == np.int8 else 0
+            self.params.setdefault(self.tensors[self.input].group, Params(1.0, zero))
         return FloatGraph(
             tuple(self.tensors),
             _needed(self.layers, output),

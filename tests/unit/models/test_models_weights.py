@@ -1,5 +1,7 @@
 """Weights become pair-safe integers; a source's own are kept where they may be."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,7 @@ def worst_pair(weights):
     worst = 0
     for kernel in weights.astype(int):
         for row in (kernel.ravel(), kernel.transpose(2, 0, 1).ravel()):
-            for first, second in zip(row, row[1:], strict=False):
+            for first, second in pairwise(row):
                 worst = max(worst, abs(first + second))
     return worst
 
