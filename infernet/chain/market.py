@@ -113,6 +113,10 @@ class Market(Contract):
         """Burn half of the stake behind a defeated assertion and reopen its task."""
         return self.send(wallet, "slash", assertion_id)
 
+    def reclaim_fee(self, wallet: Wallet, task_id: TaskId) -> Sent:
+        """Release the fee of an open task whose deadline has passed to its requester."""
+        return self.send(wallet, "reclaimFee", task_id)
+
     def demand_reveal(self, wallet: Wallet, assertion_id: AssertionId, bond: Wei) -> Sent:
         """Demand that the input's bytes appear on chain; the bond is deposited along."""
         return self.send(wallet, "demandReveal", assertion_id, value=bond)

@@ -183,7 +183,7 @@ def run(
     before = owned_by_all(cast)
     screen.title("Two tasks, two executors, one fisherman")
     tasks = request_two(cast, scene.inputs, screen.report)
-    play(cast, tasks)
+    play(cast, tasks, screen.report)
     truth, lie = scene.truth, scene.lie
     expected = truth.engine.run(np.frombuffer(scene.inputs[0], np.uint8)).tobytes()
     dispute, after = dispute_of(cast, tasks), owned_by_all(cast)

@@ -77,7 +77,7 @@ def set_stage(
     wallets = {name: Wallet(chain, signer) for name, signer in signers.items()}
     for wallet in wallets.values():
         bank.transfer(wallet.address, FUNDS)
-    policy = Policy(info.minimum_stake, max_tasks=1)
+    policy = Policy(info.minimum_stake, max_tasks=1, minimum_seconds=1)
 
     def executor(name: str, told: Lie | None) -> Executor:
         own = Contracts(chain, contracts.deployment)

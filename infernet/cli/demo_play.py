@@ -27,7 +27,6 @@ from .demo_cast import CHEAT, FEE, FISHERMAN, HONEST, REQUESTER, Cast
 
 T = TypeVar("T")
 
-_TASK_SECONDS = 7 * 24 * 3600
 _PAUSE_SECONDS = 0.25
 _PATIENCE_SECONDS = 60
 _LIVE = (GameStatus.COMMITTED, GameStatus.EXECUTOR_TURN, GameStatus.CHALLENGER_TURN)
@@ -79,7 +78,9 @@ def owned_by_all(cast: Cast) -> Holdings:
 
 def request_two(cast: Cast, inputs: tuple[bytes, bytes], tell: Tell) -> Tasks:
     """Request both tasks, each with its input in the transaction."""
-    deadline = Seconds(cast.contracts.chain.next_timestamp() + _TASK_SECONDS)
+    # Nobody can become final before a window has passed, so nobody takes the reopened task then.
+    period = cast.contracts.market_constants.window_seconds
+    deadline = Seconds(cast.contracts.chain.next_timestamp() + period)
     market, wallet = cast.contracts.market, cast.wallets[REQUESTER]
     found = []
     for nonce, data in enumerate(inputs):
@@ -90,8 +91,10 @@ def request_two(cast: Cast, inputs: tuple[bytes, bytes], tell: Tell) -> Tasks:
     return Tasks(found[0], found[1])
 
 
-def play(cast: Cast, tasks: Tasks) -> None:
+def play(cast: Cast, tasks: Tasks, tell: Tell) -> None:
     """Let everybody act until the first task is final and the liar has lost its stake.
+
+    Then the requester takes back the fee of the other one, which nobody has earned.
 
     Each actor looks at the chain and acts on what it sees, in turn; where nobody can act, time
     passes. Raises DemoFailed when nothing can happen any more.
@@ -104,6 +107,10 @@ def play(cast: Cast, tasks: Tasks) -> None:
         has_acted |= cast.fisherman.tick()
         if not has_acted:
             pass_time(cast.contracts)
+    wallet = cast.wallets[REQUESTER]
+    sent = cast.contracts.market.reclaim_fee(wallet, tasks.disputed)
+    what = "takes back the fee that the liar did not earn"
+    tell(Report(REQUESTER, wallet.address, what, sent, tasks.disputed))
 
 
 def is_over(contracts: Contracts, tasks: Tasks) -> bool:
@@ -179,6 +186,7 @@ def check_all(cast: Cast, tasks: Tasks, expected: bytes, dispute: Dispute, step:
         "the dispute came to the false step": dispute.step == step,
         "the reward went to the fisherman": paid_to == cast.wallets[FISHERMAN].address,
         "the dispute is closed": bool(contest.rewarded),
+        "the liar's fee went back": market.task(tasks.disputed).status is TaskStatus.REFUNDED,
     }
     broken = [what for what, is_kept in promises.items() if not is_kept]
     if broken:
