@@ -55,6 +55,7 @@ class Fisherman:
     _challenges: dict[AssertionId, ChallengeFound] = field(default_factory=dict)
     _runs: dict[TaskId, Run] = field(default_factory=dict)
     _done: set[AssertionId] = field(default_factory=set)
+    _roots: dict[TaskId, ProgramRoot] = field(default_factory=dict)
     _next_block: int = 0
     _responder: Responder = field(init=False)
 
@@ -89,7 +90,9 @@ class Fisherman:
         self._next_block = head + 1
 
     def _root_of(self, task_id: TaskId) -> ProgramRoot:
-        return self.contracts.market.task(task_id).program_root
+        if task_id not in self._roots:
+            self._roots[task_id] = self.contracts.market.task(task_id).program_root
+        return self._roots[task_id]
 
     def _check(self, found: AssertionFound) -> bool:
         market = self.contracts.market

@@ -98,6 +98,8 @@ def embedded_chain() -> Chain:
     parameters = PyEVMBackend.generate_genesis_params(overrides={"gas_limit": _BLOCK_GAS})
     tester = EthereumTester(PyEVMBackend(genesis_parameters=parameters))
     web3 = Web3(EthereumTesterProvider(tester))
+    # Without a sender each view would look through all accounts for one.
+    web3.eth.default_account = web3.eth.accounts[0]
     return Chain(web3, "the embedded chain", int(web3.eth.chain_id), tester)
 
 
