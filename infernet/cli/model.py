@@ -251,11 +251,7 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
 
 def _source_coding(source: Source) -> Coding:
     """Return the source's side of its input, before a scale is known."""
-    is_picture = len(source.input_shape) == 4
-    layout = "nchw" if is_picture else "flat"
-    if is_picture and source.input_shape[3] in (1, 3) and source.input_shape[1] not in (1, 3):
-        layout = "nhwc"
-    return Coding(1.0, 0, source.input_shape, source.input_dtype.name, layout)
+    return Coding(1.0, 0, source.input_shape, source.input_dtype.name, source.input_layout)
 
 
 def _default_pixels(source: Source, coding: Coding) -> Pixels:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 
 from .errors import InvalidCalibration
-from .source import Source, session
+from .source import RUNTIME_ERRORS, Source, session
 
 Range = tuple[float, float]
 Inputs = Iterable[npt.NDArray[Any]]
@@ -36,7 +36,11 @@ def ranges(source: Source, inputs: Inputs, names: Collection[str]) -> dict[str, 
             raise InvalidCalibration(
                 f"a calibration input has shape {data.shape}, the model takes {source.input_shape}"
             )
-        tensors = runner.run(inner, {source.input_name: data.astype(source.input_dtype)})
+        try:
+            tensors = runner.run(inner, {source.input_name: data.astype(source.input_dtype)})
+        except RUNTIME_ERRORS as error:
+            reason = str(error).splitlines()[0]
+            raise InvalidCalibration(f"the source cannot run an input: {reason}") from None
         for name, tensor in [*zip(inner, tensors, strict=True), (source.input_name, data)]:
             low, high = float(np.min(tensor)), float(np.max(tensor))
             if not np.isfinite([low, high]).all():

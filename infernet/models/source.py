@@ -20,6 +20,18 @@ from .errors import InvalidSource
 Array = npt.NDArray[Any]
 
 _QUIET = 3
+_DEQUANTISE = "DequantizeLinear"
+_STATE = onnxruntime.capi.onnxruntime_pybind11_state
+RUNTIME_ERRORS = (
+    _STATE.Fail,
+    _STATE.InvalidArgument,
+    _STATE.InvalidGraph,
+    _STATE.InvalidProtobuf,
+    _STATE.NotImplemented,
+    _STATE.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,24 @@ class Source:
     uses: Mapping[str, int]
     digest: str
 
+    @property
+    def input_layout(self) -> str:
+        """Return how the input's axes are ordered: nchw, nhwc, or flat when it is no image.
+
+        It is NHWC where the graph turns it from that before anything computes with it.
+        """
+        if len(self.input_shape) != 4:
+            return "flat"
+        names = {self.input_name}
+        for node in self.nodes:
+            if names.isdisjoint(node.inputs):
+                continue
+            if node.op not in ("QuantizeLinear", _DEQUANTISE, "Cast", "Identity"):
+                turn = list(node.attributes.get("perm", ()))
+                return "nhwc" if node.op == "Transpose" and turn == [0, 3, 1, 2] else "nchw"
+            names.update(node.outputs)
+        return "nchw"
+
     def evaluate(self, node: Node) -> None:
         """Add the outputs of a node whose inputs are all constant to `constants`."""
         proto = next(found for found in self.model.graph.node if node.outputs[0] in found.output)
@@ -107,6 +137,8 @@ def read_model(model: Any, digest: str) -> Source:
     _fix_shape(inputs[0], shape)
     constant, computing = _split(graph.node, initial)
     wanted = {name for node in computing for name in node.input}
+    # The integers behind dequantised weights are kept, whatever made them.
+    wanted |= {name for node in constant if node.op_type == _DEQUANTISE for name in node.input}
     constants = dict(initial)
     constants.update(_evaluate(model, constant, initial, wanted))
     nodes = tuple(_node(node, index) for index, node in enumerate(computing))
@@ -134,9 +166,13 @@ def session(model: Any, *, threads: int = 1) -> Any:
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except RUNTIME_ERRORS as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidSource(f"ONNX Runtime cannot run the source: {reason}") from None
 
 
 def _input_type(entry: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -189,7 +225,7 @@ def _evaluate(
     folded.ir_version = max(model.ir_version, 4)
     try:
         return dict(zip(names, session(folded).run(names, {}), strict=True))
-    except (RuntimeError, onnxruntime.capi.onnxruntime_pybind11_state.Fail) as error:
+    except RUNTIME_ERRORS as error:
         raise InvalidSource(f"the constants cannot be evaluated: {error}") from None
 
 
@@ -200,7 +236,7 @@ def _stored_constants(
     found = {}
     for proto in protos:
         names = list(proto.input)
-        if proto.op_type != "DequantizeLinear" or any(n not in constants for n in names if n):
+        if proto.op_type != _DEQUANTISE or any(n not in constants for n in names if n):
             continue
         integers, scale = constants[names[0]], constants[names[1]]
         has_zero = len(names) > 2 and names[2]

@@ -62,14 +62,15 @@ class Builder:
 
     def _add_input(self) -> tuple[str, TensorId]:
         name, shape = self.source.input_name, self.source.input_shape
-        if len(shape) == 4 and _is_nhwc(self.source):
+        layout = self.source.input_layout
+        if layout == "nhwc":
             tensor = self.add_tensor((shape[1], shape[2], shape[3]), name)
             index = np.arange(prod(shape), dtype=np.int64).reshape(shape)
             self.set_output(rearranged(Value(tensor, shape), index))
-            return "nhwc", tensor
+            return layout, tensor
         tensor = self.add_tensor(natural_shape(shape), name)
         self.set_output(Value(tensor, shape))
-        return ("nchw" if len(shape) == 4 else "flat"), tensor
+        return layout, tensor
 
     @property
     def origin(self) -> Origin:
@@ -297,16 +298,3 @@ def _point(height: int, width: int, channels: int) -> Window:
 
 def _is_point(shape: tuple[int, ...]) -> bool:
     return sum(size > 1 for size in shape) <= 1
-
-
-def _is_nhwc(source: Source) -> bool:
-    """Say whether the graph turns its input from NHWC before anything computes with it."""
-    names = {source.input_name}
-    for node in source.nodes:
-        if names.isdisjoint(node.inputs):
-            continue
-        if node.op in ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity"):
-            names.update(node.outputs)
-            continue
-        return node.op == "Transpose" and list(node.attributes.get("perm", ())) == [0, 3, 1, 2]
-    return False

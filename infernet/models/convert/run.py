@@ -46,5 +46,8 @@ def convert(source: Source) -> FloatGraph:
         handler = HANDLERS.get(node.op)
         if handler is None:
             builder.refuse("this operator has no exact integer counterpart; see docs/models.md")
-        handler(builder)
+        try:
+            handler(builder)
+        except (ValueError, IndexError, KeyError, TypeError) as error:
+            builder.refuse(f"its inputs or attributes do not fit together ({error})")
     return builder.finish()
