@@ -11,6 +11,8 @@ from .records import Address, GameConstants, MarketConstants, to_struct
 from .wallet import Wallet
 
 _MILLI_ETHER = 10**15
+# All contracts take 16 million; who cannot pay for all of them should not begin.
+_DEPLOYMENT_GAS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ PRODUCTION = Constants(
         reveal_bond_wei=250 * _MILLI_ETHER,
     ),
     GameConstants(
-        arity=36,
+        arity=28,
         open_seconds=3_600,
         clock_seconds=10_800,
         grace_seconds=600,
@@ -57,6 +59,7 @@ PRODUCTION = Constants(
 def deploy(wallet: Wallet, constants: Constants, guardian: Address | None = None) -> Contracts:
     """Deploy and wire every contract; `guardian` may pause new requests (default: the wallet)."""
     chain = wallet.chain
+    wallet.require_gas("the whole deployment", _DEPLOYMENT_GAS)
     block = chain.block_number() + 1
     provers = [create(wallet, name) for name in PROVERS]
     verifier = create(wallet, "OneStepProof", *provers)

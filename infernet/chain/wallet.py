@@ -145,6 +145,12 @@ class Wallet:
             raise Overtaken(kind)
         return self._record(kind, len(data), receipt, block["timestamp"])
 
+    def require_gas(self, kind: str, gas: int) -> None:
+        """Raise InsufficientBalance unless the account can pay so much gas at today's price."""
+        with translated(kind, self.chain.name):
+            fees = self._fees()
+        self._require(kind, gas * fees["maxFeePerGas"])
+
     def transfer(self, to: Address, value: Wei) -> Sent:
         """Send ether to an account."""
         return self.send("transfer", b"", to, value)

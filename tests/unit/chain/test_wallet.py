@@ -8,6 +8,7 @@ import pytest
 from eth_account import Account
 
 from infernet.chain.connection import Chain, embedded_chain
+from infernet.chain.deploy import PRODUCTION, deploy
 from infernet.chain.deployment import Contracts, Deployment
 from infernet.chain.errors import DeploymentError, InsufficientBalance, Reverted
 from infernet.chain.market import Request
@@ -113,6 +114,15 @@ def test_vault_takes_and_gives_back(stage: Stage) -> None:
     assert vault.balance(wallet.address).total == 0
     with pytest.raises(Reverted, match="InsufficientFree"):
         vault.withdraw(wallet, Wei(1))
+
+
+def test_deployment_that_cannot_be_paid_does_not_begin(chain: Chain) -> None:
+    poor = Wallet(chain, KeySigner.create())
+    Wallet(chain, faucet(chain)).transfer(poor.address, Wei(ETHER // 1000))
+    block = chain.block_number()
+    with pytest.raises(InsufficientBalance, match="the whole deployment"):
+        deploy(poor, PRODUCTION)
+    assert chain.block_number() == block
 
 
 def test_deployment_survives_its_description(stage: Stage) -> None:
