@@ -54,7 +54,7 @@ contract Deploy {
 
     function gameConstants() public pure returns (IDisputeGame.Constants memory) {
         return IDisputeGame.Constants({
-            arity: 36,
+            arity: 28,
             openSeconds: 1 hours,
             clockSeconds: 3 hours,
             graceSeconds: 10 minutes,

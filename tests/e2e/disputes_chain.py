@@ -26,7 +26,7 @@ ETHER = 10**18
 DEPOSIT_WEI = ETHER // 20
 OPEN_SECONDS = 3600
 GRACE_SECONDS = 60
-PRODUCTION_ARITY = 36
+PRODUCTION_ARITY = 28
 # In the order of OneStepProof's constructor.
 PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
 
