@@ -5,10 +5,11 @@ from __future__ import annotations
 from ..program import Opcode, Operator
 from .base import Instruction, Operand, StepNote
 from .control import Begin, End, Free
-from .conv import Conv, Window
+from .conv import Conv
 from .copy import Copy
 from .elementwise import Add, Clip, Table
 from .pool import MaxPool
+from .window import Window
 
 INSTRUCTIONS: dict[Opcode, type[Instruction]] = {
     Opcode.BEGIN: Begin,

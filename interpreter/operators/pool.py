@@ -19,7 +19,7 @@ from .base import (
     require,
     require_byte_dtype,
 )
-from .conv import Window
+from .window import Window
 
 IDENTITY = -(1 << 63)
 

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {DescriptorLib} from "./DescriptorLib.sol";
 
-/// @title The sliding window that CONV and MAXPOOL share (twin: interpreter/operators/conv.py, Window).
+/// @title The sliding window that CONV and MAXPOOL share (twin: interpreter/operators/window.py).
 library WindowLib {
     using DescriptorLib for bytes;
 
