@@ -11,6 +11,8 @@ import {StateLib} from "./libraries/StateLib.sol";
 /// @title Claims, assertions, reveal demands and finality.
 contract TaskMarket is TaskRequests {
     uint256 private constant BPS = 10_000;
+    /// @dev What a reveal costs besides its bytes, in bytes of calldata.
+    uint256 private constant REVEAL_OVERHEAD_BYTES = 4096;
 
     address private immutable _deployer;
     uint256 private immutable _windowSeconds;
@@ -160,7 +162,10 @@ contract TaskMarket is TaskRequests {
         t.inputAvailable = true;
         emit InputCarried(taskId, input);
         emit Revealed(assertionId, taskId, msg.sender, windowEnd);
-        vault.pay(a.demander, msg.sender, _revealBondWei);
+        // Paid by size: were it the whole bond, whoever hides small inputs would earn from every demand.
+        uint256 paid = (_revealBondWei * (REVEAL_OVERHEAD_BYTES + needed)) / (REVEAL_OVERHEAD_BYTES + MAX_INPUT_BYTES);
+        vault.pay(a.demander, msg.sender, paid);
+        if (paid != _revealBondWei) vault.unlock(a.demander, _revealBondWei - paid);
     }
 
     function timeoutReveal(bytes32 assertionId) external {

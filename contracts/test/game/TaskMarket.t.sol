@@ -232,7 +232,9 @@ contract TaskMarketTest is GameFixture {
         market.finalise(a);
         vm.prank(EXECUTOR);
         market.reveal(a, input);
-        vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + 0.25 ether, "poster");
+        uint256 paid = 0.25 ether * uint256(4096 + 600) / (4096 + 262_144);
+        vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + paid, "poster");
+        vm.assertEq(freeOf(CHALLENGER), 1000 ether - paid, "demander");
         vm.assertEq(market.assertion(a).windowEnd, this.nowSeconds() + 6 hours, "window");
         vm.expectPartialRevert(ITaskMarket.InputAlreadyAvailable.selector);
         vm.prank(CHALLENGER);
