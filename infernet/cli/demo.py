@@ -236,6 +236,7 @@ def as_object(result: Result) -> dict[str, Any]:
             "true": result.disputed.true,
             "transactions": [_transaction(sent) for sent in dispute.sent],
             "gas": sum(sent.gas_used for sent in dispute.sent),
+            "chain_seconds": dispute.proof.timestamp - dispute.sent[0].timestamp,
         },
         "transactions": len(played),
         "gas": sum(sent.gas_used for sent in played),
