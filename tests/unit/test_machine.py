@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.programs import random_input, random_program
 
 from interpreter import machine
 from interpreter.errors import InvalidWitness
@@ -14,6 +13,7 @@ from interpreter.merkle import digest, tree_of_bytes
 from interpreter.operators import decode
 from interpreter.program import Program, Step
 from interpreter.state import State, final_state, initial_state, wrap_i64
+from tests.programs import random_input, random_program
 
 SEEDS = range(6)
 
