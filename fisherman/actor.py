@@ -135,8 +135,10 @@ class Fisherman:
             self._report("slashes a result whose input never appeared", sent, found)
             return True
         if demand is DemandStatus.NONE:
-            bond = Wei(self.contracts.market_constants.reveal_bond_wei)
-            sent = market.demand_reveal(self.wallet, found.assertion_id, bond)
+            bond = self.contracts.market_constants.reveal_bond_wei
+            free = self.contracts.vault.balance(self.wallet.address).free
+            missing = Wei(max(0, bond - free))
+            sent = market.demand_reveal(self.wallet, found.assertion_id, missing)
             self._report("demands to see the input", sent, found)
             return True
         return False

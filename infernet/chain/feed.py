@@ -7,6 +7,7 @@ from typing import Any
 
 from .artifacts import Artifact
 from .connection import Chain, translated
+from .errors import RetryableChainError
 
 # Blocks of a public chain that may still be replaced; they are read again each time.
 UNSETTLED_BLOCKS = 64
@@ -52,8 +53,15 @@ class Feed:
 
     def _read(self, start: int, stop: int) -> list[Event]:
         wanted = {"address": self._contract.address, "fromBlock": start, "toBlock": stop}
-        with translated(self._what, self._chain.name):
-            logs = self._chain.web3.eth.get_logs(wanted)
+        try:
+            with translated(self._what, self._chain.name):
+                logs = self._chain.web3.eth.get_logs(wanted)
+        except RetryableChainError:
+            # Nodes refuse long ranges and long answers, which strangers can provoke; halves pass.
+            if start == stop:
+                raise
+            middle = (start + stop) // 2
+            return self._read(start, middle) + self._read(middle + 1, stop)
         return [self._decoded(log) for log in logs if bytes(log["topics"][0]) in self._kinds]
 
     def _decoded(self, log: Any) -> Event:

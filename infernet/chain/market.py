@@ -117,9 +117,9 @@ class Market(Contract):
         """Release the fee of an open task whose deadline has passed to its requester."""
         return self.send(wallet, "reclaimFee", task_id)
 
-    def demand_reveal(self, wallet: Wallet, assertion_id: AssertionId, bond: Wei) -> Sent:
-        """Demand that the input's bytes appear on chain; the bond is deposited along."""
-        return self.send(wallet, "demandReveal", assertion_id, value=bond)
+    def demand_reveal(self, wallet: Wallet, assertion_id: AssertionId, value: Wei) -> Sent:
+        """Demand that the input's bytes appear on chain; a bond is locked, `value` deposited."""
+        return self.send(wallet, "demandReveal", assertion_id, value=value)
 
     def reveal(self, wallet: Wallet, assertion_id: AssertionId, data: bytes) -> Sent:
         """Answer a demand with the input's bytes."""

@@ -134,6 +134,23 @@ def test_an_empty_purse_for_new_matters_does_not_lose_a_game_in_play(stage: Stag
     assert not is_turn(stage, GameStatus.CHALLENGER_TURN)
 
 
+def test_whoever_hides_true_inputs_hardly_costs_a_watcher(stage: Stage) -> None:
+    market, watcher = stage.contracts.market, stage.fisherman(stage.wallet())
+    bond = stage.contracts.market_constants.reveal_bond_wei
+    for _ in range(3):
+        task_id, hider = bare_task(stage, stage.data), stage.wallet()
+        assert_truth(stage, task_id, hider)
+        watcher.tick()
+        (found,) = market.assertions(taskId=task_id)
+        market.reveal(hider, found.assertion_id, stage.data)
+        watcher.tick()
+    assert watcher.checked == 3
+    balance = stage.contracts.vault.balance(watcher.wallet.address)
+    assert balance.locked == 0
+    # One bond serves all demands, and of it only the price of the bytes is gone.
+    assert bond * 9 // 10 < balance.free <= bond
+
+
 def is_turn(stage: Stage, status: GameStatus) -> bool:
     (challenge,) = stage.contracts.games.challenges()
     return stage.contracts.games.game(challenge.game_id).status is status
