@@ -30,7 +30,7 @@ test-unit: $(READY) ## Run the Python tests
 test-contracts: $(READY) ## Run the Solidity tests (needs npm)
 ifdef NPM
 	@$(MAKE) --no-print-directory contracts/node_modules/.ready
-	cd contracts && ./forge test
+	cd contracts && ./forge test && ./forge snapshot --check --match-contract GameGasTest
 else
 	@echo "left out: contract tests (forge test, artifact check, gas snapshot), because npm is not installed"
 endif

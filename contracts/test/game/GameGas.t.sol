@@ -132,7 +132,7 @@ contract GameGasTest is GasMeter {
     bytes private output;
 
     function setUp() public {
-        deploy(STEPS, 28);
+        deploy(STEPS, 36);
         openTask = newTask();
         claimedTask = newTask();
         output = trueOutput(claimedTask);
@@ -141,9 +141,9 @@ contract GameGasTest is GasMeter {
         lie = assertLie();
         Player memory good = honest(CHALLENGER);
         opened = startGame(lie, good);
-        (uint64 start, uint64 length, bytes32 h0, bytes32 h1, bytes32[] memory s) = segmentOf(opened, 27);
+        (uint64 start, uint64 length, bytes32 h0, bytes32 h1, bytes32[] memory s) = segmentOf(opened, 35);
         bytes32[] memory hashes = dissectionOf(lie, liar(EXECUTOR, STEPS - 2), start, length);
-        dissectCall = abi.encodeCall(game.dissect, (opened, 27, h0, h1, s, hashes));
+        dissectCall = abi.encodeCall(game.dissect, (opened, 35, h0, h1, s, hashes));
         good.noise = 1;
         committed = commitAs(lie, good);
         hashes = dissectionOf(lie, good, 0, STEPS);
