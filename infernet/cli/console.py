@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,11 @@ class Screen:
         """Print a plain line."""
         self.console.print(f"  {escape(text)}")
 
+    def prose(self, text: str) -> None:
+        """Print sentences, broken between words to fit a terminal of 80 columns."""
+        for part in textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False):
+            self.line(part)
+
     def report(self, report: Report) -> None:
         """Print what an actor did or found."""
         style = _STYLES.get(report.actor, "white")
@@ -47,7 +53,7 @@ class Screen:
         who = f"[{style}]{escape(report.actor):<16}[/{style}]"
         self.console.print(f"  {who} {gas}  {escape(report.what)}")
         if report.position:
-            self.console.print(f"{' ' * 36}[dim]{_position(report.position)}[/dim]")
+            self.console.print(f"      [dim]{_position(report.position)}[/dim]")
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; all but the first column are numbers."""
@@ -73,8 +79,7 @@ def _position(position: Position) -> str:
     first, last = position.start, position.start + position.length
     steps = f"{position.length:,} step{'s' if position.length != 1 else ''} left"
     clocks = f"{_duration(position.executor_clock)} / {_duration(position.challenger_clock)}"
-    interval = f"interval {first:,} … {last:,}, {steps}"
-    return f"{interval}; clocks executor / challenger {clocks}"
+    return f"{first:,} … {last:,}, {steps}; clocks {clocks}"
 
 
 def _duration(seconds: int) -> str:

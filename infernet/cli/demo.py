@@ -14,24 +14,17 @@ import typer
 
 from infernet.backend.conformance import Report as Conformance
 from infernet.backend.conformance import require_conformance
-from infernet.backend.engine import open_engine
 from infernet.backend.hashing import hash_bytes
-from infernet.backend.trace import Trace
 from infernet.chain.connection import Chain, connect, embedded_chain
-from infernet.chain.deploy import PRODUCTION
-from infernet.chain.market import MAX_INPUT_BYTES
 from infernet.chain.records import Wei
 from infernet.chain.wallet import Sent
 from infernet.config import Settings
-from infernet.models.errors import InvalidInput
-from infernet.models.images import PICTURES, read_input
-from infernet.models.manifest import Manifest, output_numbers
 from infernet.models.pipeline import Model
-from infernet.models.store import load_model, shipped_dir
+from infernet.models.store import load_model
 
 from .console import Screen, ether
 from .demo_cast import CHEAT, FISHERMAN, Cast, set_stage
-from .demo_lie import Lie, plan_lie
+from .demo_lie import MUTATION
 from .demo_play import (
     Dispute,
     Holdings,
@@ -43,23 +36,10 @@ from .demo_play import (
     play,
     request_two,
 )
+from .demo_scene import Scene, compare_answers, name_answer, prepare
 from .explain import Disputed, explain
 
 DEFAULT_MODEL = "digits"
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a demonstration is about, as its narrator knows it.
-
-    `inputs`: of the honest and of the disputed task; `truth`: the run that the lie is about.
-    """
-
-    name: str
-    model: Model
-    inputs: tuple[bytes, bytes]
-    truth: Trace
-    lie: Lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +81,8 @@ def demo(
     began = time.monotonic()
     screen = Screen.open(to_stderr=as_json)
     scene = prepare(model, input_file, lie_at, random.Random(seed))
-    url = rpc or Settings.load().rpc_url
-    chain = connect(url) if url else embedded_chain()
+    url = Settings.load().rpc_url if rpc is None else rpc
+    chain = embedded_chain() if url is None else connect(url)
     conformance = require_conformance()
     introduce(screen, scene, chain, conformance)
     result = run(screen, scene, chain, conformance, began)
@@ -110,46 +90,6 @@ def demo(
         typer.echo(json.dumps(as_object(result)))
     else:
         conclude(screen, result)
-
-
-def prepare(name: str, path: Path | None, lie_at: str, rng: random.Random) -> Scene:
-    """Return the scene for the given options, or raise what is wrong with them."""
-    model = load_model(name, hash_bytes)
-    inputs = choose_inputs(name, model, path)
-    at = parse_step(lie_at, model.program.header.steps_per_iteration)
-    truth = Trace(model.program, inputs[1], open_engine(model.program))
-    lie = plan_lie(truth, at, rng, PRODUCTION.game.arity)
-    return Scene(name, model, inputs, truth, lie)
-
-
-def choose_inputs(name: str, model: Model, path: Path | None) -> tuple[bytes, bytes]:
-    """Return the input bytes of both tasks: the given one twice, or two shipped samples."""
-    size = model.program.header.input_type.byte_count
-    if size > MAX_INPUT_BYTES:
-        raise InvalidInput(
-            f"model '{name}' takes {size} bytes; an input carried to the chain has at most "
-            f"{MAX_INPUT_BYTES}"
-        )
-    if path is not None:
-        data = read_input(model, path).tobytes()
-        return data, data
-    folder = shipped_dir() / name
-    found = sorted(p for p in folder.rglob("*") if p.suffix in PICTURES) if folder.is_dir() else []
-    if not found:
-        raise InvalidInput(f"model '{name}' ships no sample; name a picture or array with --input")
-    return read_input(model, found[0]).tobytes(), read_input(model, found[-1]).tobytes()
-
-
-def parse_step(text: str, steps: int) -> int | None:
-    """Return the step in an option, None for 'random'; raise BadParameter otherwise."""
-    if text == "random":
-        return None
-    if not text.isdecimal() or int(text) >= steps:
-        raise typer.BadParameter(
-            f"'{text}' is not a step of this model; give 'random' or 0 to {steps - 1}",
-            param_hint="--lie-at",
-        )
-    return int(text)
 
 
 def introduce(screen: Screen, scene: Scene, chain: Chain, conformance: Conformance) -> None:
@@ -161,6 +101,8 @@ def introduce(screen: Screen, scene: Scene, chain: Chain, conformance: Conforman
         f"{header.operator_count} operators, {header.steps_per_iteration:,} steps, "
         f"input of {header.input_type.byte_count:,} bytes"
     )
+    honest, disputed = (source.name for source in scene.sources)
+    screen.line(f"inputs: {honest} for the honest task, {disputed} for the disputed one")
     screen.line(f"conformance: {conformance.vectors} vectors exact ({conformance.engine})")
     screen.title(f"Setting the stage on {chain.name}")
 
@@ -179,9 +121,17 @@ def run(
     cast = set_stage(chain, load, scene.lie, conformance, screen.report, show_progress)
     setup_gas = sum(sent.gas_used for sent in cast.setup)
     screen.line(f"contracts deployed and model registered: {setup_gas:,} gas")
-    screen.line(f"arity {scene.lie.arity}, stake {ether(cast.stake)} ETH a task")
+    screen.line(
+        f"each move of a dispute cuts what is left into {scene.lie.arity} parts (the arity)"
+    )
+    screen.line(f"an executor stakes {ether(cast.stake)} ETH on each result")
     before = owned_by_all(cast)
     screen.title("Two tasks, two executors, one fisherman")
+    screen.prose(
+        f"The lying executor will add {MUTATION.amount:,} to one number, in step "
+        f"{scene.lie.step:,}, and compute on from that. Below each move of the dispute: the steps "
+        "still in doubt, and the time left to executor / challenger."
+    )
     tasks = request_two(cast, scene.inputs, screen.report)
     play(cast, tasks, screen.report)
     truth, lie = scene.truth, scene.lie
@@ -194,12 +144,6 @@ def run(
     answer = name_answer(scene.model.manifest, expected)
     seconds = time.monotonic() - began
     return Result(scene, chain, cast, tasks, dispute, disputed, answer, before, after, seconds)
-
-
-def name_answer(manifest: Manifest, output: bytes) -> str:
-    """Return the class with the highest score: its label, or its number."""
-    best = int(np.argmax(output_numbers(manifest, np.frombuffer(output, np.uint8))))
-    return manifest.labels[best] if best < len(manifest.labels) else str(best)
 
 
 def as_object(result: Result) -> dict[str, Any]:
@@ -260,13 +204,13 @@ def conclude(screen: Screen, result: Result) -> None:
     dispute, disputed = result.dispute, result.disputed
     assert dispute.proof is not None
     screen.title("The disputed instruction")
-    screen.line(disputed.sentence)
+    screen.prose(disputed.sentence)
     if (falsified := result.scene.lie.step) != disputed.step:
-        screen.line(
+        screen.prose(
             f"(Step {falsified:,} was falsified too, but clamps absorbed it; so the executor lied "
             "once more, at the end.)"
         )
-    screen.line(
+    screen.prose(
         f"The chain executed this one step: {dispute.proof.gas_used:,} gas, "
         f"{dispute.proof.calldata_bytes:,} bytes. The {dispute.winner} is right."
     )
@@ -279,8 +223,10 @@ def conclude(screen: Screen, result: Result) -> None:
     screen.rows(["", "before", "after", "change"], [*rows, ["burned", "", "", ether(burned)]])
     gas = sum(sent.gas_used for sent in dispute.sent)
     screen.title("Verdict")
-    screen.line(f"The honest result is final: {result.answer}.")
-    screen.line(
+    honest, lied_about = (source.name for source in result.scene.sources)
+    screen.prose(f"The honest result is final: {honest} gives {result.answer}.")
+    screen.prose(f"The false result: {lied_about} gives {compare_answers(result.scene)}.")
+    screen.prose(
         f"The {CHEAT} is slashed; the {FISHERMAN} won in {len(dispute.sent)} transactions and "
         f"{gas:,} gas."
     )

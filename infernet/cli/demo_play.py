@@ -109,7 +109,7 @@ def play(cast: Cast, tasks: Tasks, tell: Tell) -> None:
             pass_time(cast.contracts)
     wallet = cast.wallets[REQUESTER]
     sent = cast.contracts.market.reclaim_fee(wallet, tasks.disputed)
-    what = "takes back the fee that the liar did not earn"
+    what = "takes back the fee that nobody earned"
     tell(Report(REQUESTER, wallet.address, what, sent, tasks.disputed))
 
 

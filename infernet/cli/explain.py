@@ -49,8 +49,12 @@ class Disputed:
         return (
             f"Step {self.step:,} ({self.kind}) belongs to operator {self.operator_index} "
             f"({self.operator}, layer {self.layer}): {self.detail}. The executor claimed "
-            f"{self.claimed} as {self.what}; the true one is {self.true}."
+            f"{_grouped(self.claimed)} as {self.what}; the true one is {_grouped(self.true)}."
         )
+
+
+def _grouped(value: str) -> str:
+    return f"{int(value):,}" if value.removeprefix("-").isdecimal() else value
 
 
 def explain(

@@ -79,8 +79,13 @@ def test_demo_tells_people_every_move_and_the_instruction() -> None:
     done, _ = demo("--lie-at", "5000")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    for told in ("Step 5,000", "The executor claimed", "clocks", "burned", "Verdict"):
-        assert told in done.stdout
+    told = " ".join(done.stdout.split())
+    for part in ("Step 5,000", "The executor claimed", "clocks", "burned", "Verdict"):
+        assert part in told
+    assert "digit-1.png for the honest task, digit-7.png for the disputed one" in told
+    assert "will add 1,000,003 to one number, in step 5,000" in told
+    long = [line for line in done.stdout.splitlines() if len(line) > 80]
+    assert all("program root" in line for line in long), long
 
 
 def test_json_is_what_the_chain_says(result: Result) -> None:
