@@ -37,7 +37,9 @@ endif
 
 test-all: $(READY) ## Run the long tests too (nightly)
 	$(BIN)/python -m pytest $(ARGS)
-	@$(MAKE) --no-print-directory test-contracts
+	$(BIN)/python -m tests.twin.bulk --count 100000
+	$(BIN)/python -m tests.game.adversary --count 200000
+	@FOUNDRY_INVARIANT_RUNS=2000 $(MAKE) --no-print-directory test-contracts
 
 lint: $(READY) ## Check style and formatting
 	$(BIN)/ruff check .

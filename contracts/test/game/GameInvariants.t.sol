@@ -37,8 +37,6 @@ contract GameInvariantsTest is TestBase {
         return free + locked + who.balance;
     }
 
-    /// forge-config: default.invariant.runs = 50
-    /// forge-config: default.invariant.depth = 100
     function invariant_whatever_anyone_does() public view {
         value_is_conserved_to_the_wei();
         locked_is_exactly_what_is_at_stake();
