@@ -34,12 +34,19 @@ class Settings:
         )
 
 
+def reason_of(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file cannot be read, without its path."""
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not text"
+
+
 def read_password(path: Path) -> str:
     """Return the first line of a password file, or raise ConfigError."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the password file {path} cannot be read: {error}") from None
+        raise ConfigError(
+            f"the password file {path} cannot be read: {reason_of(error)}; name another"
+        ) from None
     if not lines or not lines[0]:
         raise ConfigError(f"the password file {path} is empty; put the password on its first line")
     return lines[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from infernet.chain.connection import connect
 from infernet.chain.deploy import PRODUCTION, deploy
 from infernet.chain.wallet import KeySigner, Signer, Wallet, faucet
-from infernet.config import ConfigError, Settings, read_password
+from infernet.config import ConfigError, Settings, read_password, reason_of
 
 from .console import Screen
 
@@ -32,7 +33,7 @@ def deploy_contracts(
 ) -> None:
     """Deploy all contracts with production's parameters and print their addresses as JSON."""
     settings = Settings.load()
-    url = rpc or settings.rpc_url
+    url = settings.rpc_url if rpc is None else rpc
     if url is None:
         raise typer.BadParameter("name a node, or set INFERNET_RPC_URL", param_hint="--rpc")
     if output:
@@ -52,10 +53,16 @@ def deploy_contracts(
 
 
 def require_writable(path: Path) -> None:
-    """Raise ConfigError if a file cannot be written, before anything is paid for."""
+    """Raise ConfigError if a file cannot be written, before anything is paid for.
+
+    Leave no empty file behind.
+    """
     try:
+        is_new = not path.exists()
         with path.open("a", encoding="utf-8"):
             pass
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}; name another") from None
 
@@ -65,7 +72,9 @@ def open_keystore(path: Path, password_file: Path | None) -> KeySigner:
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the keystore {path} cannot be read: {error}") from None
+        raise ConfigError(
+            f"the keystore {path} cannot be read: {reason_of(error)}; name another"
+        ) from None
     if password_file:
         password = read_password(password_file)
     else:
@@ -73,5 +82,9 @@ def open_keystore(path: Path, password_file: Path | None) -> KeySigner:
     try:
         return KeySigner.of_keystore(content, password)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "it is not a keystore"
-        raise ConfigError(f"the keystore {path} does not open: {reason}") from None
+        # Files that are no JSON or no keystore end here too, as does a wrong password.
+        is_wrong = isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError)
+        reason = str(error) if is_wrong else "it is not a keystore"
+        raise ConfigError(
+            f"the keystore {path} does not open: {reason}; check the file and its password"
+        ) from None

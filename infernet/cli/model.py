@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infernet.backend.hashing import hash_bytes
 from infernet.models import accuracy, build, store
 from infernet.models.describe import describe, operator_rows
-from infernet.models.errors import InvalidOption
+from infernet.models.errors import CorruptModel, InvalidCalibration, InvalidOption
 from infernet.models.inputs import read_inputs
 from infernet.models.manifest import Coding, Pixels
 from infernet.models.pipeline import Model, Notice, Options, import_source
@@ -38,6 +40,7 @@ Invert = Annotated[bool, typer.Option("--invert", help="Use 255 minus the pixel.
 Inputs = Annotated[Path, typer.Argument(help="A picture, a folder of them, an .npy or an .npz.")]
 
 _CALIBRATION_IMAGES = 8
+_BUILT = re.compile(r"built: (?P<topology>\w+), seed (?P<seed>\d+)")
 
 
 @app.command("import")
@@ -63,9 +66,14 @@ def import_(
         chosen = store.check_name(name or _name_of(file))
         pixels = _pixels(mean, deviation, invert)
         source = read_onnx(file)
+        _require_reals(source, pixels)
         options = Options(chosen, file.name, _labels(labels), pixels, keep_weights, hash_bytes)
         inputs = None
         if calibration is not None:
+            if not calibration.exists():
+                raise InvalidCalibration(
+                    f"{calibration}: there is no such file or folder; name another"
+                )
             coding = _source_coding(source)
             given = pixels or _default_pixels(source, coding)
             inputs = (data for _, data in read_inputs(calibration, coding, given))
@@ -73,6 +81,8 @@ def import_(
         notice("saving")
         folder = store.save_model(model, replace=replace)
         seconds = perf_counter() - started
+    if calibration is not None and model.manifest.source_kind != "float":
+        _err.print("note: the source has scales of its own, so --calibration was not used")
     _show_saved(model, folder, seconds, as_json)
 
 
@@ -115,10 +125,11 @@ def inspect(
         typer.echo(json.dumps(facts))
         return
     table = Table(title=found.manifest.name, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for key, value in facts.items():
         if key != "operator_list":
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            table.add_row(key.replace("_", " "), text)
+            table.add_row(key.replace("_", " "), escape(_cell(value)))
     _out.print(table)
     if operators:
         rows = Table("index", "operator", "layer", "first step", "steps", "slots")
@@ -130,14 +141,14 @@ def inspect(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the stored models and those that ship with the program."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for entry in store.list_models():
-        manifest = store.load_manifest(entry.folder)
+        root, origin = _origin_of(entry)
         rows.append(
             {
                 "name": entry.name,
-                "program_root": manifest.program_root,
-                "source": manifest.source_file,
+                "program_root": root,
+                "source": origin,
                 "shipped": entry.is_shipped,
                 "folder": str(entry.folder),
             }
@@ -145,12 +156,13 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows))
         return
-    table = Table("name", "program root", "source", "")
+    table = Table()
+    for title in ("name", "program root", "source"):
+        table.add_column(title, overflow="fold")
     for row in rows:
-        note = "shipped" if row["shipped"] else ""
-        table.add_row(
-            str(row["name"]), str(row["program_root"])[:16] + "…", str(row["source"]), note
-        )
+        source = f"{row['source'] or 'damaged: import it again'}"
+        root = f"{row['program_root'][:12]}…" if row["program_root"] else ""
+        table.add_row(row["name"], root, source + (" (shipped)" if row["shipped"] else ""))
     _out.print(table)
 
 
@@ -159,14 +171,13 @@ def accuracy_(
     model: Annotated[str, typer.Argument(help="A model's name or folder.")],
     inputs: Inputs,
     source: Annotated[Path | None, typer.Option(help="The ONNX file it came from.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of a built model.", min=0)] = 0,
     limit: Annotated[int | None, typer.Option(help="Use at most this many.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare a model with its source on the same inputs: top-1 and cosine."""
     with _progress("comparing") as notice:
         found = store.load_model(model, hash_bytes)
-        origin = _origin(found, source, seed)
+        origin = _origin(found, source)
         given = read_inputs(inputs, found.manifest.input, found.manifest.pixels, limit)
         comparisons = []
         for comparison in accuracy.compare(origin, found, given):
@@ -206,14 +217,15 @@ def _show_saved(model: Model, folder: Path, seconds: float, as_json: bool) -> No
         typer.echo(json.dumps(facts))
         return
     header = model.program.header
-    _out.print(f"[bold]{model.manifest.name}[/bold]  {model.program.root.hex()}")
+    _out.print(f"[bold]{model.manifest.name}[/bold]")
+    _out.print(f"program root 0x{model.program.root.hex()}", soft_wrap=True)
     _out.print(
         f"{header.operator_count} operators, {header.steps_per_iteration:,} steps, "
         f"{1 << header.slot_depth} registers, {header.constants_bytes:,} bytes of constants"
     )
     for note in model.manifest.notes:
-        _out.print(f"note: {note}")
-    _out.print(f"stored in {folder} after {seconds:.1f} s")
+        _out.print(f"note: {escape(note)}")
+    _out.print(f"stored in {escape(str(folder))} after {seconds:.1f} s", soft_wrap=True)
 
 
 def _name_of(file: Path) -> str:
@@ -258,13 +270,43 @@ def _default_pixels(source: Source, coding: Coding) -> Pixels:
     return Pixels(plain=source.input_dtype != np.float32, deviation=(255.0,))
 
 
-def _origin(model: Model, path: Path | None, seed: int) -> Source:
+def _origin(model: Model, path: Path | None) -> Source:
     if path is not None:
         return read_onnx(path)
-    topology = model.manifest.source_file.removeprefix("built: ").split(",")[0]
-    if topology not in build.TOPOLOGIES:
+    built = _BUILT.fullmatch(model.manifest.source_file)
+    if built is None or built["topology"] not in build.TOPOLOGIES:
         raise InvalidOption(f"--source is needed: the file behind '{model.manifest.source_file}'")
-    return read_model(build.topology(topology, seed), "")
+    return read_model(build.topology(built["topology"], int(built["seed"])), "")
+
+
+def _origin_of(entry: store.Entry) -> tuple[str | None, str | None]:
+    """Return a stored model's root and source; None for both where its manifest is damaged."""
+    try:
+        manifest = store.load_manifest(entry.folder)
+    except CorruptModel:
+        return None, None
+    return manifest.program_root, manifest.source_file
+
+
+def _require_reals(source: Source, pixels: Pixels | None) -> None:
+    if pixels is not None and source.input_dtype != np.float32:
+        raise InvalidOption(
+            f"--mean, --deviation and --invert are for sources of reals; this one takes "
+            f"{source.input_dtype.name}, and pixels as they are"
+        )
+
+
+def _cell(value: Any) -> str:
+    """Return a fact as people read it."""
+    match value:
+        case dict():
+            return ", ".join(f"{key.replace('_', ' ')} {_cell(one)}" for key, one in value.items())
+        case list():
+            return "; ".join(map(_cell, value))
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)
 
 
 def _label(model: Model, index: int) -> str:

@@ -61,6 +61,7 @@ def compare(
     source: Source, model: Model, inputs: Iterable[tuple[str, npt.NDArray[Any]]]
 ) -> Iterator[Comparison]:
     """Yield the comparison of each source input; both sides stop before a closing Softmax."""
+    _require_same_input(source, model)
     exposed = onnx.ModelProto()
     exposed.CopyFrom(source.model)
     name = next((node.inputs[0] for node in source.nodes if node.op in _ENDS), source.output_name)
@@ -78,6 +79,16 @@ def compare(
                 "is this the file that the model was imported from?"
             )
         yield _compared(label, expected, actual)
+
+
+def _require_same_input(source: Source, model: Model) -> None:
+    coding = model.manifest.input
+    takes = (tuple(source.input_shape), source.input_dtype.name)
+    if takes != (coding.source_shape, coding.source_dtype):
+        raise InvalidInput(
+            f"the source takes {takes[0]} {takes[1]}, the model {coding.source_shape} "
+            f"{coding.source_dtype}; is this the file that the model was imported from?"
+        )
 
 
 def _compared(

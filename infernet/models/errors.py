@@ -2,6 +2,7 @@
 
 ModelError
 ├── InvalidOption       the caller asked for something that does not exist (exit code 2)
+├── UnusableStore       models cannot be written where they are kept (exit code 2)
 ├── InvalidSource       the file is not a model that can be read
 ├── UnsupportedNode     a node cannot be expressed; names it, its operator and the reason
 ├── InvalidCalibration  calibration inputs are missing or do not fit the model
@@ -23,6 +24,12 @@ class ModelError(Exception):
 
 class InvalidOption(ModelError):
     """A name or option does not exist."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class UnusableStore(ModelError):
+    """The folder of the stored models cannot be written."""
 
     exit_code: ClassVar[int] = 2
 

@@ -22,7 +22,7 @@ PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 
 def read_input(model: Model, path: Path) -> npt.NDArray[np.uint8]:
     """Return the program's input bytes for a picture, or for an .npy in the source's terms."""
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return input_bytes(model.manifest, read_array(path, model.manifest.input))
     try:
         data = path.read_bytes()
@@ -68,7 +68,7 @@ def decode_picture(data: bytes, shape: Shape, what: str) -> npt.NDArray[np.uint8
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
         reason = "it cannot be decoded" if isinstance(error, UnidentifiedImageError) else error
         raise InvalidInput(
-            f"{what} is not a picture ({reason}); give a PNG, JPEG or BMP file"
+            f"{what} is not a picture ({reason}); give a PNG, JPEG or BMP file, or an .npy array"
         ) from None
     return np.asarray(resized, np.uint8).reshape(height, width, channels)
 

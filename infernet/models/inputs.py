@@ -24,6 +24,8 @@ def read_inputs(
 
     Of `coding` only the source's shape, type and layout are read.
     """
+    if not path.exists():
+        raise InvalidCalibration(f"{path}: there is no such file or folder; check the path")
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     count = 0
     for file in files:

@@ -113,6 +113,8 @@ def read_onnx(path: Path) -> Source:
         # Weights beside the file, as large models keep them, are found from its folder.
         onnx.load_external_data_for_model(model, str(path.parent))
         return read_model(model, sha256(data).hexdigest())
+    except InvalidSource as error:
+        raise InvalidSource(f"{path}: {error}") from None
     except (DecodeError, checker.ValidationError, OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvalidSource(

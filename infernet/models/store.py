@@ -27,7 +27,7 @@ from interpreter.merkle import HashBytes, tree_of_bytes
 from interpreter.program import DESCRIPTOR_BYTES, Header, Operator, load, operators_tree
 from interpreter.validate import validate
 
-from .errors import CorruptModel, InvalidOption, UnknownModel
+from .errors import CorruptModel, InvalidOption, UnknownModel, UnusableStore
 from .manifest import Manifest
 from .pipeline import Model
 
@@ -77,7 +77,8 @@ def check_name(name: str) -> str:
 def save_model(model: Model, *, folder: Path | None = None, replace: bool = False) -> Path:
     """Write a model and return its folder; a reader sees the whole of it or nothing.
 
-    Another model of the same name stays unless `replace`.
+    Another model of the same name stays unless `replace`. Raises UnusableStore where the folder
+    cannot be written.
     """
     parent = models_dir() if folder is None else folder
     target = parent / check_name(model.manifest.name)
@@ -85,22 +86,41 @@ def save_model(model: Model, *, folder: Path | None = None, replace: bool = Fals
         raise InvalidOption(
             f"a different model is stored as '{target.name}'; choose --name or use --replace"
         )
-    parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
     try:
-        content = fresh / "new"
-        content.mkdir()
-        program = model.program
-        (content / _HEADER).write_bytes(program.header.encode())
-        (content / _OPERATORS).write_bytes(b"".join(op.encode() for op in program.operators))
-        (content / _CONSTANTS).write_bytes(program.constants.tobytes())
-        (content / _MANIFEST).write_text(model.manifest.encode(), encoding="utf-8")
-        if target.exists():
-            target.rename(fresh / "old")
-        content.rename(target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
+        try:
+            _write(model, fresh / "new")
+            _put_in_place(fresh / "new", target, fresh / "old")
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise UnusableStore(
+            f"{error.filename or parent} cannot be written: {error.strerror or error}; make room "
+            "there, or name a writable folder in INFERNET_DATA_DIR"
+        ) from None
     return target
+
+
+def _write(model: Model, folder: Path) -> None:
+    folder.mkdir()
+    program = model.program
+    (folder / _HEADER).write_bytes(program.header.encode())
+    (folder / _OPERATORS).write_bytes(b"".join(op.encode() for op in program.operators))
+    (folder / _CONSTANTS).write_bytes(program.constants.tobytes())
+    (folder / _MANIFEST).write_text(model.manifest.encode(), encoding="utf-8")
+
+
+def _put_in_place(content: Path, target: Path, old: Path) -> None:
+    """Move a folder to its place; what was there returns if that fails."""
+    if target.exists():
+        target.rename(old)
+    try:
+        content.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
 
 
 def load_model(name_or_path: str | Path, hash_bytes: HashBytes = tree_of_bytes) -> Model:
@@ -110,11 +130,7 @@ def load_model(name_or_path: str | Path, hash_bytes: HashBytes = tree_of_bytes) 
 
 def load_manifest(name_or_path: str | Path) -> Manifest:
     """Return the description of a stored model alone, unchecked."""
-    folder = _find(name_or_path)
-    try:
-        return Manifest.decode((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorruptModel(f"{folder}: {error}; import the model again") from None
+    return _read_manifest(_find(name_or_path))
 
 
 def list_models() -> list[Entry]:
@@ -151,12 +167,27 @@ def _stored_root(folder: Path) -> bytes:
         return b""
 
 
+def _read_manifest(folder: Path) -> Manifest:
+    try:
+        return Manifest.decode((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except CorruptModel as error:
+        raise CorruptModel(f"{folder}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorruptModel(f"{folder}: {_reason(error)}; import the model again") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{Path(error.filename).name}: {error.strerror}"
+    return str(error)
+
+
 def _read(folder: Path, hash_bytes: HashBytes) -> Model:
     try:
         header = Header.decode((folder / _HEADER).read_bytes())
         descriptors = (folder / _OPERATORS).read_bytes()
         constants = np.memmap(folder / _CONSTANTS, np.uint8, mode="r").view(np.ndarray)
-        manifest = Manifest.decode((folder / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = _read_manifest(folder)
         cuts = range(0, len(descriptors), DESCRIPTOR_BYTES)
         operators = [Operator.decode(descriptors[i : i + DESCRIPTOR_BYTES]) for i in cuts]
         if len(constants) != header.constants_bytes or len(operators) != header.operator_count:
@@ -165,7 +196,7 @@ def _read(folder: Path, hash_bytes: HashBytes) -> Model:
         program = load(header, operators, constants, tree, operators_tree(operators))
         validate(program)
     except (OSError, ValueError, InterpreterError) as error:
-        raise CorruptModel(f"{folder}: {error}; import the model again") from None
+        raise CorruptModel(f"{folder}: {_reason(error)}; import the model again") from None
     if program.root.hex() != manifest.program_root:
         raise CorruptModel(
             f"{folder}: the files hash to {program.root.hex()}, but the manifest names "

@@ -23,6 +23,7 @@ MAX_KERNEL = 66_000
 _MAX_INT32 = (1 << 31) - 1
 _MAX_BIAS = 1 << 29
 _SCALE_STEP = 1.002
+_FINEST = 2.0**-100
 _MAX_TRIES = 500
 
 Array = npt.NDArray[Any]
@@ -156,7 +157,8 @@ def _fit(
     scales = np.maximum(finest, _worst_pairs(real, orders).astype(np.float64) / MAX_PAIR)
     # A channel of (almost) zero weights still needs a scale on which its bias is an integer.
     scales = np.maximum(scales, np.abs(layer.bias[chosen]) / (x_scale * _MAX_BIAS))
-    scales[scales == 0] = 1.0
+    # Weights finer than any network's are dust: a floor keeps the layer's scale a normal number.
+    scales = np.where(scales == 0, 1.0, np.maximum(scales, _FINEST))
     scales = scales.astype(np.float32).astype(np.float64)
     integers = _round(real, scales)
     open_ = np.arange(len(real))
@@ -170,7 +172,7 @@ def _fit(
         raise UnsupportedNode(
             layer.origin.operator, layer.origin.node, "its weights cannot be made pair-safe"
         )
-    is_real = finest > 0
+    is_real = finest >= _FINEST
     inflation = float(np.mean(scales[is_real] / finest[is_real])) if is_real.any() else 1.0
     return integers, scales, inflation
 

@@ -65,6 +65,7 @@ def expect(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, 
         (["demo", "--model", "nobody"], 3, "no model 'nobody' (known: digits)"),
         (["demo", "--input", "/no/such/file.png"], 3, "/no/such/file.png"),
         (["demo", "--rpc", "nonsense"], 4, "not an http(s) URL"),
+        (["demo", "--rpc", ""], 4, "not an http(s) URL"),
         (["chain", "deploy"], 2, "set INFERNET_RPC_URL"),
     ],
 )
@@ -131,6 +132,17 @@ def test_chain_that_is_not_there_is_named(
     assert run(["demo", "--rpc", dead_url]) == 4
     assert f"no chain answers at {dead_url}" in capsys.readouterr().err
     expect(capsys, ["chain", "deploy", "--rpc", dead_url], 4, "no chain answers")
+
+
+def test_addresses_of_nothing_deployed_leave_no_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, dead_url: str
+) -> None:
+    path = tmp_path / "addresses.json"
+    expect(capsys, ["chain", "deploy", "--rpc", dead_url, "-o", str(path)], 4, "no chain answers")
+    assert not path.exists()
+    path.write_text("kept")
+    expect(capsys, ["chain", "deploy", "--rpc", dead_url, "-o", str(path)], 4, "no chain answers")
+    assert path.read_text() == "kept"
 
 
 def test_setting_names_the_chain_when_no_flag_does(

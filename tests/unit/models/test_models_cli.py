@@ -90,6 +90,10 @@ def test_people_see_tables(tmp_path, capsys):
         (("import", "{float}", "--calibration", "{folder}/nowhere"), 3, "nowhere"),
         (("import", "{float}", "--mean", "1,2"), 2, "--mean"),
         (("import", "{float}", "--deviation", "0"), 2, "--deviation"),
+        (("import", "{folder}/empty.onnx"), 3, "empty.onnx: the file holds no graph"),
+        (("import", "{quantised}", "--mean", "1"), 2, "pixels as they are"),
+        (("import", "{quantised}", "--calibration", "{folder}/no"), 3, "no such file or folder"),
+        (("accuracy", "digits", "{folder}/set.npz", "--source", "{float}"), 3, "is this the file"),
         (("import", "{quantised}", "--name", "../x"), 2, "not a model name"),
         (("import", "{quantised}", "--name", "digits2", "--labels", "{folder}/no"), 2, "--labels"),
         (("build", "lenet"), 2, "no topology 'lenet'"),
@@ -101,6 +105,7 @@ def test_people_see_tables(tmp_path, capsys):
 def test_errors_are_one_clear_message_and_an_exit_code(tmp_path, capsys, arguments, code, message):
     quantised = quantised_file(tmp_path)
     (tmp_path / "cut.onnx").write_bytes(quantised.read_bytes()[:150])
+    (tmp_path / "empty.onnx").touch()
     (tmp_path / "text.npz").write_text("no array")
     calibration_file(tmp_path)
     places = {"folder": tmp_path, "quantised": quantised, "float": float_file(tmp_path)}
@@ -110,6 +115,39 @@ def test_errors_are_one_clear_message_and_an_exit_code(tmp_path, capsys, argumen
     assert "Traceback" not in captured.err
     models = tmp_path / "data" / "models"
     assert not models.exists() or not list(models.iterdir())
+
+
+def test_the_store_that_cannot_be_written_is_named(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("INFERNET_DATA_DIR", str(tmp_path / "file"))
+    assert command("import", quantised_file(tmp_path)) == 2
+    told = capsys.readouterr().err
+    assert "cannot be written: Not a directory" in told
+    assert "INFERNET_DATA_DIR" in told
+
+
+def test_a_damaged_model_does_not_hide_the_others(tmp_path, capsys):
+    assert command("import", quantised_file(tmp_path), "--name", "one") == 0
+    (tmp_path / "data/models/one/manifest.json").unlink()
+    capsys.readouterr()
+    assert command("list", "--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["one"]["program_root"] is None
+    assert rows["digits"]["program_root"]
+    assert command("list") == 0
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_calibration_that_is_not_needed_is_said_to_be_unused(tmp_path, capsys):
+    given = ("import", quantised_file(tmp_path), "--calibration", calibration_file(tmp_path))
+    assert command(*given) == 0
+    assert "--calibration was not used" in capsys.readouterr().err
+
+
+def test_a_program_root_is_shown_whole(capsys):
+    assert command("inspect", "digits") == 0
+    told = capsys.readouterr().out.replace("│", "").replace("\n", "").replace(" ", "")
+    assert load_model("digits").program.root.hex() in told
 
 
 def test_a_name_in_use_is_not_overwritten_unasked(tmp_path, capsys):

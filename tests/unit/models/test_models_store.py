@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from infernet.models import store
-from infernet.models.errors import CorruptModel, InvalidOption, UnknownModel
+from infernet.models.errors import CorruptModel, InvalidOption, UnknownModel, UnusableStore
 from infernet.models.pipeline import Model, renamed
 from infernet.models.store import list_models, load_manifest, load_model, save_model
 from interpreter import machine
@@ -65,10 +65,27 @@ def test_a_failed_save_leaves_the_old_model(data_folder, monkeypatch):
     first = small_model(0)
     save_model(first)
     monkeypatch.setattr(store, "_MANIFEST", "missing/manifest.json")
-    with pytest.raises(OSError, match="missing"):
+    with pytest.raises(UnusableStore, match=r"missing.*INFERNET_DATA_DIR"):
         save_model(small_model(1), replace=True)
     monkeypatch.undo()
     monkeypatch.setenv("INFERNET_DATA_DIR", str(data_folder))
+    assert load_model("net").program.root == first.program.root
+    assert [path.name for path in (data_folder / "models").iterdir()] == ["net"]
+
+
+def test_a_model_that_cannot_be_put_in_place_leaves_the_old_one(data_folder, monkeypatch):
+    first = small_model(0)
+    save_model(first)
+    rename = store.Path.rename
+
+    def refuse_the_new_one(path, to):
+        if path.name == "new":
+            raise OSError(28, "No space left on device", str(path))
+        return rename(path, to)
+
+    monkeypatch.setattr(store.Path, "rename", refuse_the_new_one)
+    with pytest.raises(UnusableStore, match="No space left"):
+        save_model(small_model(1), replace=True)
     assert load_model("net").program.root == first.program.root
     assert [path.name for path in (data_folder / "models").iterdir()] == ["net"]
 
@@ -91,7 +108,7 @@ def test_damage_is_noticed(name, damage):
 def test_a_damaged_manifest_is_noticed(text):
     path = save_model(small_model()) / "manifest.json"
     path.write_text(text)
-    with pytest.raises(CorruptModel, match="import the model again"):
+    with pytest.raises(CorruptModel, match=r"models/net: .*import the model again"):
         load_model("net")
 
 
