@@ -1,0 +1,1 @@
+"""What anyone can check afterwards: receipts and replays."""

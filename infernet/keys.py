@@ -1,0 +1,1 @@
+"""Encrypted keystores and where their passphrases come from."""

@@ -1,0 +1,1 @@
+"""Structured logs in which no secret can appear."""
