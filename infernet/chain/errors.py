@@ -3,6 +3,8 @@
 ChainError
 ├── ChainUnavailable      no chain answers; nothing was sent
 ├── RetryableChainError   the node failed in passing; what was sent may or may not arrive
+│   ├── FeeAboveCap       gas is dearer than the operator allows for what can wait; nothing sent
+│   └── NonceTaken        another program sent with the same key; ours was not done
 ├── InsufficientBalance   an account cannot pay; nothing was sent
 ├── Reverted              a contract refused; nothing changed
 │   └── Overtaken         refused in its block though not before: the chain moved on between
@@ -27,6 +29,14 @@ class ChainUnavailable(ChainError):
 
 class RetryableChainError(ChainError):
     """The node failed; look at the chain again before repeating."""
+
+
+class FeeAboveCap(RetryableChainError):
+    """Gas costs more than the limit for what can wait; nothing was sent."""
+
+
+class NonceTaken(RetryableChainError):
+    """A foreign transaction of this account has the nonce: another program uses the key."""
 
 
 class InsufficientBalance(ChainError):
