@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
+from infernet.store.database import open_database
+from infernet.store.journal import Action, Inclusion, Journal, Slot
+
 from .connection import GAS_CEILING, Chain, translated
 from .errors import InsufficientBalance, Overtaken
+from .fees import Fees, Prices
+from .outbox import Outbox, SendPolicy
 from .records import NO_WEI, Address, Seconds, Wei
-
-_TIP_WEI = 1_000_000_000
-_RECEIPT_SECONDS = 120
-
-
-class Signer(Protocol):
-    """Something that can make an account's transactions."""
-
-    @property
-    def address(self) -> Address:
-        """Return the account's address."""
-
-    def submit(self, chain: Chain, transaction: dict[str, Any]) -> bytes:
-        """Sign and send a complete transaction, and return its hash."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,9 +46,10 @@ class KeySigner:
     def address(self) -> Address:
         return Address(self._account.address)
 
-    def submit(self, chain: Chain, transaction: dict[str, Any]) -> bytes:
+    def sign(self, transaction: dict[str, Any]) -> tuple[bytes, bytes]:
+        """Return a complete transaction's signed bytes and their hash; the same each time."""
         signed = self._account.sign_transaction(transaction)
-        return bytes(chain.web3.eth.send_raw_transaction(signed.raw_transaction))
+        return bytes(signed.raw_transaction), bytes(signed.hash)
 
     def secret(self, label: bytes) -> bytes:
         """Return 32 bytes that only this key can make, the same each time for a label.
@@ -73,12 +65,19 @@ class KeySigner:
 
 @dataclass(frozen=True, slots=True)
 class NodeSigner:
-    """Leaves signing to the node: for the unlocked accounts of a development chain."""
+    """Leaves signing to the node: for the unlocked accounts of a development chain.
+
+    What it sends has no bytes to journal beforehand, so a crash may leave it in doubt.
+    """
 
     address: Address
 
     def submit(self, chain: Chain, transaction: dict[str, Any]) -> bytes:
+        """Let the node sign and send a complete transaction, and return its hash."""
         return bytes(chain.web3.eth.send_transaction(transaction))
+
+
+Signer = KeySigner | NodeSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +97,34 @@ class Sent:
 
 @dataclass(slots=True)
 class Wallet:
-    """Sends one account's transactions and remembers them in `sent`."""
+    """Sends one account's transactions; threads may share it.
+
+    `on_sent`: told once of each transaction that succeeds. `journal`: None keeps it in memory, so
+    nothing survives this process.
+    """
 
     chain: Chain
     signer: Signer
     on_sent: Callable[[Sent], None] | None = None
-    sent: list[Sent] = field(default_factory=list)
+    journal: Journal | None = None
+    policy: SendPolicy = field(default_factory=SendPolicy)
+    _prices: Prices = field(init=False)
+    _outbox: Outbox | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._prices = Prices(self.chain)
+        if isinstance(self.signer, KeySigner):
+            if self.journal is None:
+                self.journal = Journal(open_database(None), self.address)
+            self._outbox = Outbox(
+                self.chain,
+                self.address,
+                self.signer.sign,
+                self.journal,
+                self._prices,
+                self.policy,
+                self._tell,
+            )
 
     @property
     def address(self) -> Address:
@@ -115,70 +136,103 @@ class Wallet:
         """Return what the account holds outside the contracts."""
         return self.chain.balance(self.address)
 
+    def recover(self) -> None:
+        """Finish what an earlier process left unfinished; do this before looking at the chain.
+
+        Raises RetryableChainError while the chain does not get there; then repeat it.
+        """
+        if self._outbox:
+            self._outbox.recover()
+
+    def tend(self) -> None:
+        """Look after transactions that nobody waits for: late ones, and ones that a block lost.
+
+        Raises NonceTaken where another program has used the key, once for each time.
+        """
+        if self._outbox:
+            self._outbox.tend()
+
     def send(self, kind: str, data: bytes, to: Address | None, value: Wei = NO_WEI) -> Sent:
         """Simulate a transaction, send it, and wait until it is in a block.
 
-        `to`: None creates a contract. Raises Reverted or InsufficientBalance (nothing sent), or
-        Overtaken (sent, refused).
+        `to`: None creates a contract. Raises Reverted, InsufficientBalance or FeeAboveCap (nothing
+        sent), Overtaken (sent, refused), NonceTaken (not done) or RetryableChainError (it stays in
+        the journal and is looked after by `tend`).
         """
+        fees = self._prices.below(self.policy.cap(kind), kind)
+        held = self.balance
+        # An embedded chain simulates with the ceiling, so the sender must be able to pay that.
+        bound = GAS_CEILING if self.chain.is_embedded else 0
+        self._require(kind, int(value) + bound * fees.max_fee, held)
         transaction: dict[str, Any] = {"from": self.address, "value": value, "data": data}
         if to is not None:
             transaction["to"] = to
-        with translated(kind, self.chain.name):
-            fees = self._fees()
-        # An embedded chain simulates with the ceiling, so the sender must be able to pay that.
-        bound = GAS_CEILING if self.chain.is_embedded else 0
-        self._require(kind, int(value) + bound * fees["maxFeePerGas"])
         gas = self.chain.simulate(kind, transaction)
-        self._require(kind, int(value) + gas * fees["maxFeePerGas"])
-        with translated(kind, self.chain.name):
-            web3 = self.chain.web3
-            nonce = web3.eth.get_transaction_count(self.address, "pending")
-            complete = {**transaction, **fees, "gas": gas, "nonce": nonce}
-            identity = {"chainId": self.chain.chain_id, "type": 2}
-            tx_hash = self.signer.submit(self.chain, {**complete, **identity})
-            receipt = web3.eth.wait_for_transaction_receipt(
-                tx_hash, timeout=_RECEIPT_SECONDS, poll_latency=0.02
-            )
-            block = web3.eth.get_block(receipt["blockNumber"])
-        if receipt["status"] != 1:
+        self._require(kind, int(value) + gas * fees.max_fee, held)
+        if isinstance(self.signer, NodeSigner):
+            return self._send_by_node(self.signer, kind, {**transaction, "gas": gas}, fees)
+        assert self._outbox is not None
+        slot = self._outbox.post(Action(kind, data, to, int(value)), gas, fees)
+        assert slot.inclusion is not None
+        if not slot.inclusion.has_succeeded:
             raise Overtaken(kind)
-        return self._record(kind, len(data), receipt, block["timestamp"])
+        return self._sent(slot, slot.inclusion)
 
     def require_gas(self, kind: str, gas: int) -> None:
         """Raise InsufficientBalance unless the account can pay so much gas at today's price."""
-        with translated(kind, self.chain.name):
-            fees = self._fees()
-        self._require(kind, gas * fees["maxFeePerGas"])
+        self._require(kind, gas * self._prices.now().max_fee, self.balance)
 
     def transfer(self, to: Address, value: Wei) -> Sent:
         """Send ether to an account."""
         return self.send("transfer", b"", to, value)
 
-    def _record(self, kind: str, size: int, receipt: Any, timestamp: int) -> Sent:
+    def _send_by_node(
+        self, signer: NodeSigner, kind: str, transaction: dict[str, Any], fees: Fees
+    ) -> Sent:
+        offer = {"maxFeePerGas": fees.max_fee, "maxPriorityFeePerGas": fees.tip}
+        with translated(kind, self.chain.name):
+            eth = self.chain.web3.eth
+            tx_hash = signer.submit(self.chain, {**transaction, **offer})
+            receipt = eth.wait_for_transaction_receipt(
+                tx_hash, timeout=self.policy.wait_seconds, poll_latency=0.02
+            )
+            timestamp = eth.get_block(receipt["blockNumber"])["timestamp"]
+        if receipt["status"] != 1:
+            raise Overtaken(kind)
         gas = int(receipt["gasUsed"])
         sent = Sent(
             kind,
             self.address,
-            bytes(receipt["transactionHash"]),
+            tx_hash,
             gas,
             Wei(gas * int(receipt["effectiveGasPrice"])),
-            size,
+            len(transaction["data"]),
             int(receipt["blockNumber"]),
             Seconds(timestamp),
             receipt["contractAddress"],
         )
-        self.sent.append(sent)
         if self.on_sent:
             self.on_sent(sent)
         return sent
 
-    def _fees(self) -> dict[str, int]:
-        base = int(self.chain.web3.eth.get_block("latest").get("baseFeePerGas", 0))
-        return {"maxFeePerGas": 2 * base + _TIP_WEI, "maxPriorityFeePerGas": _TIP_WEI}
+    def _tell(self, slot: Slot) -> None:
+        if self.on_sent and slot.inclusion and slot.inclusion.has_succeeded:
+            self.on_sent(self._sent(slot, slot.inclusion))
 
-    def _require(self, kind: str, needed: int) -> None:
-        held = self.balance
+    def _sent(self, slot: Slot, found: Inclusion) -> Sent:
+        return Sent(
+            slot.kind,
+            self.address,
+            found.hash,
+            found.gas_used,
+            Wei(found.fee_wei),
+            slot.data_bytes,
+            found.block,
+            Seconds(found.timestamp),
+            Address(found.contract) if found.contract else None,
+        )
+
+    def _require(self, kind: str, needed: int, held: Wei) -> None:
         if held < needed:
             raise InsufficientBalance(
                 f"{kind}: account {self.address} holds {in_ether(held)}, "

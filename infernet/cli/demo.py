@@ -149,7 +149,7 @@ def run(
 def as_object(result: Result) -> dict[str, Any]:
     """Return a result as the JSON object that `--json` prints; amounts are decimal wei."""
     cast, dispute = result.cast, result.dispute
-    played = [sent for wallet in cast.wallets.values() for sent in wallet.sent]
+    played = [each for sent in cast.sent.values() for each in sent]
     assert dispute.proof is not None
     return {
         "model": result.scene.name,

@@ -33,10 +33,11 @@ LoadModel = Callable[[], Model]
 
 @dataclass(slots=True)
 class Cast:
-    """Everybody on stage. The actors share nothing but the chain."""
+    """Everybody on stage, with what each sent. The actors share nothing but the chain."""
 
     contracts: Contracts
     wallets: dict[str, Wallet]
+    sent: dict[str, list[Sent]]
     setup: list[Sent]
     honest: Executor
     cheat: Executor
@@ -66,15 +67,17 @@ def set_stage(
     on_progress: Progress,
 ) -> Cast:
     """Deploy, register the model, and give every actor a key, funds and its own model."""
-    bank = Wallet(chain, faucet(chain))
+    setup: list[Sent] = []
+    bank = Wallet(chain, faucet(chain), setup.append)
     program = load().program
-    deployer = Wallet(chain, KeySigner.create())
+    deployer = Wallet(chain, KeySigner.create(), setup.append)
     bank.transfer(deployer.address, FUNDS)
     steps = program.header.steps_per_iteration * program.header.max_iterations
     contracts = deploy(deployer, constants_for(chain, lie.arity, steps))
     info = contracts.registry.register(deployer, program, on_progress=on_progress)
     signers = {name: KeySigner.create() for name in (REQUESTER, HONEST, CHEAT, FISHERMAN)}
-    wallets = {name: Wallet(chain, signer) for name, signer in signers.items()}
+    sent: dict[str, list[Sent]] = {name: [] for name in signers}
+    wallets = {name: Wallet(chain, signers[name], sent[name].append) for name in signers}
     for wallet in wallets.values():
         bank.transfer(wallet.address, FUNDS)
     policy = Policy(info.minimum_stake, max_tasks=1, minimum_seconds=1)
@@ -91,7 +94,8 @@ def set_stage(
     return Cast(
         contracts,
         wallets,
-        [*deployer.sent, *bank.sent],
+        sent,
+        setup,
         executor(HONEST, None),
         executor(CHEAT, lie),
         Fisherman(own, wallets[FISHERMAN], signer, watched, conformance, FISHERMAN, tell),

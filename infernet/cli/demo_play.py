@@ -195,7 +195,7 @@ def check_all(cast: Cast, tasks: Tasks, expected: bytes, dispute: Dispute, step:
 
 def check_money(cast: Cast, before: Holdings, after: Holdings) -> None:
     """Raise DemoFailed unless every wei is accounted for: owned, burned, or paid for gas."""
-    paid = sum(sent.fee for wallet in cast.wallets.values() for sent in wallet.sent)
+    paid = sum(each.fee for sent in cast.sent.values() for each in sent)
     gone = sum(before.owned.values()) - sum(after.owned.values())
     burned = after.burned - before.burned
     if gone != paid + burned:
@@ -233,15 +233,15 @@ def _lying_assertion(cast: Cast, tasks: Tasks) -> AssertionFound:
 def _transactions_of(cast: Cast, challenge: ChallengeFound) -> tuple[Sent, ...]:
     """Return the transactions of a dispute: the challenge, the moves and the reward."""
     kinds = ("commit", "open", "openWithProof", "dissect", "prove", "timeout", "claimReward")
-    sent = [each for name in (CHEAT, FISHERMAN) for each in cast.wallets[name].sent]
+    sent = [each for name in (CHEAT, FISHERMAN) for each in cast.sent[name]]
     ours = [each for each in sent if each.kind in kinds]
     found = [each for each in ours if each.block_number >= challenge.block_number]
     return tuple(sorted(found, key=lambda each: each.block_number))
 
 
 def _sent_as(cast: Cast, event: Event) -> Sent:
-    sent = [each for wallet in cast.wallets.values() for each in wallet.sent]
-    return next(each for each in sent if each.hash == event.transaction)
+    every = [each for sent in cast.sent.values() for each in sent]
+    return next(each for each in every if each.hash == event.transaction)
 
 
 def _only(found: list[T], what: str) -> T:

@@ -34,8 +34,7 @@ _STEPS = (
         succeeded INTEGER,
         contract TEXT
     )""",
-    "CREATE UNIQUE INDEX one_action_per_nonce ON slots (sender, nonce) "
-    "WHERE state <> 'abandoned'",
+    "CREATE UNIQUE INDEX one_action_per_nonce ON slots (sender, nonce) WHERE state <> 'abandoned'",
     "CREATE INDEX unsettled ON slots (sender, state) WHERE state IN ('open', 'mined', 'taken')",
     """CREATE TABLE attempts (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -217,11 +216,19 @@ class Journal:
             self.database.execute("UPDATE attempts SET raw = NULL WHERE slot = ?", (slot_id,))
 
     def abandon(self, slot_id: int) -> None:
-        """Give up a slot, whose nonce is free again; its attempts stay known by their hashes."""
+        """Give up a slot, whose nonce is free again; its attempts stay known."""
+        self.database.execute("UPDATE slots SET state = 'abandoned' WHERE id = ?", (slot_id,))
+
+    def abandoned(self, nonce: int) -> list[int]:
+        """Return the slots that were given up for a nonce."""
+        sql = "SELECT id FROM slots WHERE sender = ? AND nonce = ? AND state = 'abandoned'"
+        return [row[0] for row in self.database.execute(sql, (self.sender, nonce))]
+
+    def revive(self, slot_id: int, instead_of: int) -> None:
+        """Open an abandoned slot again in place of the one that has its nonce since."""
         with self.database.transaction():
-            sql = "UPDATE slots SET state = 'abandoned', data = NULL WHERE id = ?"
-            self.database.execute(sql, (slot_id,))
-            self.database.execute("UPDATE attempts SET raw = NULL WHERE slot = ?", (slot_id,))
+            self.abandon(instead_of)
+            self.reopen(slot_id)
 
     def mark_reported(self, slot_id: int) -> bool:
         """Return whether nobody has marked the slot as reported before."""
@@ -269,14 +276,6 @@ class Journal:
         )
         hash_, raw, max_fee, tip = self.database.execute(sql, (slot_id,))[0]
         return Attempt(hash_, raw, int(max_fee), int(tip))
-
-    def abandoned_hashes(self, nonce: int) -> list[bytes]:
-        """Return the hashes of what was once given up for a nonce."""
-        sql = (
-            "SELECT hash FROM attempts JOIN slots ON slots.id = attempts.slot "
-            "WHERE sender = ? AND nonce = ? AND state = 'abandoned'"
-        )
-        return [row[0] for row in self.database.execute(sql, (self.sender, nonce))]
 
     def totals(self) -> Totals:
         """Return what the account's transactions came to so far."""
