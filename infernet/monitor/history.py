@@ -23,7 +23,6 @@ from infernet.chain.records import (
     TaskId,
 )
 
-
 _NEVER = Seconds(0)
 
 
@@ -81,8 +80,10 @@ class Ledger:
 
     def look(self) -> History:
         """Return the history up to the latest block; raises ChainError."""
-        settled_until = self._contracts.chain.block_number() - UNSETTLED_BLOCKS
         events = self._events()
+        # Another process may still be filling the index: what lies behind its end is yet to come.
+        end = events[-1].block_number if events else self._next - 1
+        settled_until = min(end, self._contracts.chain.block_number() - UNSETTLED_BLOCKS)
         for event in events:
             if event.block_number <= settled_until:
                 self._apply(self._settled, event)

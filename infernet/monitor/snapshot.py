@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from infernet.chain.deployment import Contracts
+from infernet.chain.fees import Prices
 from infernet.chain.records import (
     Address,
     AssertionId,
@@ -25,8 +26,12 @@ from infernet.chain.records import (
 )
 from infernet.store.checks import Coverage, coverage_of
 from infernet.store.database import Database
+from infernet.store.journal import Journal, SlotState
 
 from .history import History, Ledger, OpenGame
+
+# Either player's moves together take less, from the first to the last.
+_DISPUTE_GAS = 1_500_000
 
 
 class Role(StrEnum):
@@ -86,7 +91,8 @@ class Money:
     """Where the money is, and what came and went since the beginning.
 
     `other_wei`: income beside fees and rewards, from lost challengers' bonds and from reveals.
-    `gas_wei`: what recorded transactions paid, None where there is no record.
+    `gas_wei`: what recorded transactions paid, None where there is no record. `reserve_wei`: what
+    the wallet should hold to play one dispute to its end at today's price of gas.
     """
 
     wallet_wei: Wei
@@ -102,6 +108,7 @@ class Money:
     slashed_wei: Wei
     penalties_wei: Wei
     gas_wei: Wei | None
+    reserve_wei: Wei
 
     @property
     def earned_wei(self) -> Wei:
@@ -117,6 +124,30 @@ class Money:
     def net_wei(self) -> Wei:
         """Return what is left over, gas included where it is known."""
         return Wei(self.earned_wei - self.lost_wei - (self.gas_wei or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """Recorded transactions that are not settled, and the sums over all of them.
+
+    `waiting`: in no block yet, from the lowest nonce on; `unconfirmed`: in a block that may still
+    be replaced.
+    """
+
+    waiting: int
+    unconfirmed: int
+    lowest_nonce: int | None
+    included: int
+    failed: int
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a miner wants to have in work at most, and what it stakes on each task."""
+
+    max_tasks: int
+    stake_wei: Wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +197,8 @@ class Snapshot:
     money: Money
     disputes: tuple[Dispute, ...]
     dues: tuple[Due, ...]
+    capacity: Capacity | None
+    transactions: Transactions | None
     coverage: Coverage | None
 
     def to_json(self) -> str:
@@ -175,17 +208,25 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Observatory:
-    """Takes snapshots of one player. `models`: names by root, as the player is configured."""
+    """Takes snapshots of one player. `models`: names by root, as the player is configured.
+
+    `database`: the player's file if there is one; without it the chain alone is asked.
+    """
 
     contracts: Contracts
     address: Address
     role: Role
     models: Mapping[ProgramRoot, str]
     database: Database | None = None
+    capacity: Capacity | None = None
     _ledger: Ledger = field(init=False)
+    _prices: Prices = field(init=False)
+    _journal: Journal | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.contracts, self.address)
+        self._prices = Prices(self.contracts.chain)
+        self._journal = Journal(self.database, self.address) if self.database else None
 
     def take(self) -> Snapshot:
         """Return how the player stands; raises ChainError or StoreError."""
@@ -207,6 +248,8 @@ class Observatory:
             money=self._money(history),
             disputes=disputes,
             dues=_dues(history, disputes, now),
+            capacity=self.capacity,
+            transactions=self._transactions(),
             coverage=self._coverage(),
         )
 
@@ -233,7 +276,22 @@ class Observatory:
             burned_wei=Wei(wei["burned"]),
             slashed_wei=Wei(wei["slashed"]),
             penalties_wei=Wei(wei["penalties"]),
-            gas_wei=None,
+            gas_wei=Wei(self._journal.totals().fee_wei) if self._journal else None,
+            reserve_wei=Wei(_DISPUTE_GAS * self._prices.now().max_fee),
+        )
+
+    def _transactions(self) -> Transactions | None:
+        if self._journal is None:
+            return None
+        totals, unsettled = self._journal.totals(), self._journal.unsettled()
+        waiting = [slot.nonce for slot in unsettled if slot.state is SlotState.OPEN]
+        return Transactions(
+            waiting=len(waiting),
+            unconfirmed=len(unsettled) - len(waiting),
+            lowest_nonce=min(waiting, default=None),
+            included=totals.included,
+            failed=totals.failed,
+            gas_used=totals.gas_used,
         )
 
     def _disputes(self, history: History, now: Seconds) -> tuple[Dispute, ...]:
