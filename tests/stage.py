@@ -11,7 +11,8 @@ import numpy as np
 from bisection.game import Player
 from executor.actor import Executor, Policy
 from fisherman.actor import Fisherman
-from infernet.actors.holdings import hold
+from fisherman.policy import FishermanPolicy
+from infernet.actors.holdings import StartRun, hold
 from infernet.actors.report import Report
 from infernet.backend.conformance import Report as Conformance
 from infernet.backend.conformance import require_conformance
@@ -24,6 +25,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.market import Request
 from infernet.chain.records import ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.wallet import KeySigner, Wallet, faucet
+from infernet.store.database import Database
 from interpreter.program import Program, Step
 
 from .programs import random_input, random_program
@@ -86,13 +88,29 @@ class Stage:
         name = Player.EXECUTOR.value
         return Executor(view, wallet, held, policy, self.conformance, name, self.reports.append)
 
-    def fisherman(self, wallet: Wallet, lie_at: int | None = None) -> Fisherman:
+    def fisherman(
+        self,
+        wallet: Wallet,
+        lie_at: int | None = None,
+        policy: FishermanPolicy | None = None,
+        database: Database | None = None,
+        view: Contracts | None = None,
+        start_run: StartRun | None = None,
+    ) -> Fisherman:
         """Return a fisherman, as after a start of its process."""
-        view = self.view()
-        held = hold(view, self.program, lambda data: self.run(lie_at, data))
+        view = view or self.view()
+        held = hold(view, self.program, start_run or (lambda data: self.run(lie_at, data)))
         assert isinstance(wallet.signer, KeySigner)
-        tell = self.reports.append
-        return Fisherman(view, wallet, wallet.signer, held, self.conformance, "fisherman", tell)
+        return Fisherman(
+            view,
+            wallet,
+            wallet.signer,
+            held,
+            self.conformance,
+            tell=self.reports.append,
+            policy=policy or FishermanPolicy(),
+            database=database,
+        )
 
     def request(self, wallet: Wallet) -> TaskId:
         """Request a run on the stage's input, which travels along."""

@@ -23,7 +23,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Something an actor did (`sent`) or found out (no transaction)."""
+    """Something an actor did (`sent`) or found out (no transaction). `event`: constant, or none."""
 
     actor: str
     address: Address
@@ -32,6 +32,7 @@ class Report:
     task_id: TaskId | None = None
     assertion_id: AssertionId | None = None
     position: Position | None = None
+    event: str = ""
 
 
 Tell = Callable[[Report], None]

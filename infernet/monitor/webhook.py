@@ -10,6 +10,7 @@ import random
 import threading
 from dataclasses import dataclass
 from time import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -113,7 +114,7 @@ class Webhook:
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return False
 
-    def _post(self, body: dict[str, object]) -> _Failure | None:
+    def _post(self, body: dict[str, Any]) -> _Failure | None:
         try:
             # A redirect would carry alerts to a host that nobody configured.
             answer = requests.post(
@@ -128,7 +129,7 @@ class Webhook:
         return _Failure(f"HTTP {answer.status_code}", is_passing)
 
 
-def body_of(alert: Alert) -> dict[str, object]:
+def body_of(alert: Alert) -> dict[str, Any]:
     """Return an alert as the JSON object that is sent; chat services show its `text`."""
     severity = alert.severity.name.lower()
     return {

@@ -5,18 +5,16 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from executor.actor import Executor
 from fisherman.actor import Fisherman
-from infernet.actors.holdings import Holding, Run
+from infernet.actors.holdings import Run
 from infernet.chain.connection import Chain
 from infernet.chain.deployment import Contracts
-from infernet.chain.errors import InsufficientBalance
 from infernet.chain.market import Request
 from infernet.chain.records import AssertionStatus, GameStatus, Seconds, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import Wallet, faucet
@@ -112,8 +110,7 @@ def test_a_lost_race_for_a_commit_does_not_stop_a_fisherman(stage: Stage) -> Non
             bond = games.bond_for(found.assertion_id)
             games.commit(crowd.pop(), found.assertion_id, bytes(31) + b"\x01", bond, bond)
 
-    fisherman = stage.fisherman(stage.wallet())
-    fisherman.wallet = raced(fisherman.wallet, crowd_in)
+    fisherman = stage.fisherman(raced(stage.wallet(), crowd_in))
     fisherman.tick()
     fisherman.tick()
     assert games.challenges(challenger=fisherman.wallet.address)
@@ -129,8 +126,8 @@ def test_an_empty_purse_for_new_matters_does_not_lose_a_game_in_play(stage: Stag
     keep(fisherman.wallet, GAS_MONEY)
     liar.tick()
     assert is_turn(stage, GameStatus.CHALLENGER_TURN) or is_turn(stage, GameStatus.WON)
-    with pytest.raises(InsufficientBalance):
-        fisherman.tick()
+    fisherman.tick()
+    assert [r for r in stage.reports if r.event == "insufficient_funds"]
     assert not is_turn(stage, GameStatus.CHALLENGER_TURN)
 
 
@@ -192,9 +189,7 @@ def seen_from_a_public_node(stage: Stage) -> Fisherman:
     """Return a fisherman for whom recent blocks may still be replaced."""
     chain = stage.chain
     public = Chain(chain.web3, "a public node", chain.chain_id)
-    fisherman = stage.fisherman(stage.wallet())
-    fisherman.contracts = Contracts(public, stage.contracts.deployment)
-    return fisherman
+    return stage.fisherman(stage.wallet(), view=Contracts(public, stage.contracts.deployment))
 
 
 def test_a_reread_assertion_is_not_checked_twice(stage: Stage) -> None:
@@ -213,16 +208,12 @@ def test_a_reread_assertion_is_not_checked_twice(stage: Stage) -> None:
 def test_checked_runs_do_not_pile_up_in_memory(stage: Stage) -> None:
     alive: list[weakref.ref[Run]] = []
 
-    def start(held: Holding, data: bytes) -> Run:
-        run = held.start_run(data)
+    def start(data: bytes) -> Run:
+        run = stage.truth(data)
         alive.append(weakref.ref(run))
         return run
 
-    fisherman = stage.fisherman(stage.wallet())
-    fisherman.holdings = {
-        root: replace(held, start_run=partial(start, held))
-        for root, held in fisherman.holdings.items()
-    }
+    fisherman = stage.fisherman(stage.wallet(), start_run=start)
     for _ in range(3):
         stage.request(stage.wallet())
     executor = stage.executor(stage.wallet())

@@ -1,0 +1,167 @@
+"""Re-execute results, and demand the inputs that are hidden."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import monotonic
+
+from bisection.dissection import cuts
+from bisection.solver import should_challenge
+from infernet.actors.board import assertion_of
+from infernet.chain.records import (
+    Asserted,
+    AssertionId,
+    AssertionStatus,
+    DemandStatus,
+    ProgramRoot,
+    TaskId,
+    Terms,
+)
+from infernet.store.checks import Coverage, Finding, Result
+from interpreter.program import Step
+
+from .challenge import Challenger
+from .choose import in_order
+from .cost import weigh_demand
+from .errors import RunFailed
+from .means import Means, Work
+from .runs import GuardedRun
+
+# A turn checks for about so long, so that games get theirs.
+_BATCH_SECONDS = 2.0
+_MOST_IN_BATCH = 64
+# How much the latest check counts in the mean.
+_WEIGHT = 0.1
+
+
+class Checker:
+    """Checks due results in order; hands false ones to the challenger."""
+
+    def __init__(self, means: Means, challenger: Challenger) -> None:
+        self._means, self._challenger = means, challenger
+        self._seconds_each = 1.0
+        self._has_doubt = False
+        self.has_more = False
+
+    def works(self) -> list[Work]:
+        """Return the checks of this turn, the most urgent first."""
+        now = self._means.now()
+        due = in_order(self._means.checks.open(Finding.UNCHECKED, now), now, self._seconds_each)
+        fitting = int(_BATCH_SECONDS / self._seconds_each)
+        size = min(max(fitting, self._means.policy.max_runs), _MOST_IN_BATCH)
+        self.has_more = len(due) > size
+        return [partial(self._check, result) for result in due[:size]]
+
+    def _check(self, result: Result) -> bool:
+        market, now = self._means.contracts.market, self._means.now()
+        assertion_id, task_id = AssertionId(result.assertion_id), TaskId(result.task_id)
+        asserted = market.assertion(assertion_id)
+        if asserted.status is AssertionStatus.NONE:
+            self._means.checks.forget(assertion_id)
+        elif asserted.status is AssertionStatus.SLASHED:
+            self._means.checks.conclude(assertion_id, Finding.MOOT)
+        elif (data := market.carried_input(task_id)) is None:
+            return self._without_input(result, asserted)
+        elif asserted.status is AssertionStatus.FINAL or now > asserted.window_end:
+            self._miss(result)
+        else:
+            return self._judge(result, data)
+        return False
+
+    def _judge(self, result: Result, data: bytes) -> bool:
+        means, assertion_id = self._means, AssertionId(result.assertion_id)
+        terms, began = means.contracts.market.terms(assertion_id), monotonic()
+        try:
+            run = means.runs.start(ProgramRoot(result.program_root), data)
+            is_false = should_challenge(assertion_of(terms), run)
+            is_sure = not is_false or _is_repeatable(means, result, data, terms, run)
+        except RunFailed as error:
+            return self._put_off(result, "check_failed", f"cannot re-execute a result: {error}")
+        self._seconds_each += _WEIGHT * (monotonic() - began - self._seconds_each)
+        if not is_false:
+            means.checks.conclude(assertion_id, Finding.TRUE)
+            self._say("result_checked", "re-executes a result and agrees", result)
+            return False
+        self._has_doubt |= not is_sure
+        if self._has_doubt:
+            what = "got two results of its own that differ, and challenges no more until a restart"
+            return self._put_off(result, "own_results_differ", what)
+        means.checks.conclude(assertion_id, Finding.FALSE, is_open=True)
+        self._say("false_result_found", "finds a false result", result)
+        means.runs.keep(assertion_id, run)
+        return self._challenger.challenge(result)
+
+    def _without_input(self, result: Result, asserted: Asserted) -> bool:
+        means, now = self._means, self._means.now()
+        if asserted.demand is DemandStatus.NONE and now > asserted.window_end:
+            self._miss(result)
+            return False
+        later = now + means.pause_seconds()
+        means.checks.postpone(result.assertion_id, later)
+        if asserted.demand is not DemandStatus.NONE:
+            return False
+        if not means.policy.mode.challenges:
+            self._say("input_hidden", "cannot check a result: its input is hidden", result)
+            return False
+        return self._demand(result, asserted)
+
+    def _demand(self, result: Result, asserted: Asserted) -> bool:
+        means, market = self._means, self._means.contracts.market
+        constants, policy = means.contracts.market_constants, means.policy
+        verdict = weigh_demand(
+            asserted.stake,
+            means.holdings[ProgramRoot(result.program_root)].header.input_type.byte_count,
+            means.purse.gas_price(),
+            constants,
+            policy.hidden_share,
+            policy.yearly_rate,
+        )
+        if verdict.profit_wei < policy.minimum_profit_wei:
+            self._say("too_costly", f"leaves an input hidden: {verdict}", result)
+            return False
+        with means.purse.set_aside(verdict) as deposit:
+            if deposit is None:
+                self._say("insufficient_funds", f"cannot demand an input: {verdict}", result)
+                return False
+            sent = market.demand_reveal(means.wallet, AssertionId(result.assertion_id), deposit)
+        means.say(
+            "input_demanded",
+            f"demands to see the input: {verdict}",
+            sent,
+            task_id=TaskId(result.task_id),
+            assertion_id=AssertionId(result.assertion_id),
+        )
+        return True
+
+    def _miss(self, result: Result) -> None:
+        means = self._means
+        means.checks.conclude(result.assertion_id, Finding.LATE)
+        self._say("window_missed", "did not check a result before its window closed", result)
+        counts = sum(means.checks.coverage().values(), Coverage())
+        target = means.policy.coverage_target
+        if counts.checked < target * (counts.checked + counts.late):
+            what = f"checked {counts.checked} results and missed {counts.late}"
+            means.say("coverage_low", f"{what}; the target is {float(target):.1%}")
+
+    def _put_off(self, result: Result, event: str, what: str) -> bool:
+        later = self._means.now() + self._means.pause_seconds()
+        self._means.checks.postpone(result.assertion_id, later, has_failed=True)
+        self._say(event, what, result)
+        return False
+
+    def _say(self, event: str, what: str, result: Result) -> None:
+        task_id, assertion_id = TaskId(result.task_id), AssertionId(result.assertion_id)
+        self._means.say(event, what, task_id=task_id, assertion_id=assertion_id)
+
+
+def _is_repeatable(
+    means: Means, result: Result, data: bytes, terms: Terms, run: GuardedRun
+) -> bool:
+    """Say whether a second run, every state exposed, ends as the first one did.
+
+    A bond is lost by whoever challenges with a fault of its own memory or engine.
+    """
+    again = means.runs.start(ProgramRoot(result.program_root), data)
+    arity = means.contracts.game_constants.arity
+    steps = cuts(Step(0), Step(terms.steps), arity) if terms.steps > 1 else (Step(0), Step(1))
+    return again.state_hashes(steps)[-1:] == run.state_hashes([Step(terms.steps)])

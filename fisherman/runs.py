@@ -1,0 +1,90 @@
+"""Re-executions: guarded against engines that fail, and few in memory at once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+from infernet.actors.holdings import Holdings, Run
+from infernet.chain.market import Market
+from infernet.chain.records import AssertionId, ProgramRoot, TaskId
+from interpreter.merkle import Hash
+from interpreter.program import Step
+
+from .errors import RunFailed
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedRun:
+    """A run whose failures all are RunFailed."""
+
+    run: Run
+
+    @property
+    def output(self) -> bytes:
+        """Return the output bytes."""
+        with guarded():
+            return self.run.output
+
+    def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
+        """Return the state hash before each step, in the order given."""
+        with guarded():
+            return self.run.state_hashes(steps)
+
+    def proof(self, step: Step) -> bytes:
+        """Return the one-step proof of `step`."""
+        with guarded():
+            return self.run.proof(step)
+
+
+class Runs:
+    """Starts runs of held models; keeps the `most` used last, for the games in play."""
+
+    def __init__(self, holdings: Holdings, market: Market, most: int) -> None:
+        self._holdings, self._market, self._most = holdings, market, most
+        self._kept: OrderedDict[AssertionId, GuardedRun] = OrderedDict()
+        self._lock = Lock()
+
+    def start(self, root: ProgramRoot, data: bytes) -> GuardedRun:
+        """Return a fresh run on an input, or raise RunFailed."""
+        with guarded():
+            return GuardedRun(self._holdings[root].start_run(data))
+
+    def of(self, assertion_id: AssertionId, task_id: TaskId) -> GuardedRun | None:
+        """Return the run of an assertion's task; None without the input or the model."""
+        with self._lock:
+            if found := self._kept.get(assertion_id):
+                self._kept.move_to_end(assertion_id)
+                return found
+        root = self._market.task(task_id).program_root
+        data = self._market.carried_input(task_id)
+        if data is None or root not in self._holdings:
+            return None
+        run = self.start(root, data)
+        self.keep(assertion_id, run)
+        return run
+
+    def keep(self, assertion_id: AssertionId, run: GuardedRun) -> None:
+        """Hold a run for later; the one that was used least recently makes room."""
+        with self._lock:
+            self._kept[assertion_id] = run
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def drop(self, assertion_id: AssertionId) -> None:
+        """Let go of a run."""
+        with self._lock:
+            self._kept.pop(assertion_id, None)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn whatever an engine raises into RunFailed."""
+    try:
+        yield
+    except Exception as error:
+        # Engines may be anybody's, and each fails in ways of its own.
+        raise RunFailed(f"the engine failed: {type(error).__name__}: {error}") from error

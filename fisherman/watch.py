@@ -1,0 +1,108 @@
+"""Notice results as they appear on chain, and decide which to check."""
+
+from __future__ import annotations
+
+from infernet.chain.connection import Chain, translated
+from infernet.chain.feed import UNSETTLED_BLOCKS
+from infernet.chain.market import AssertionFound
+from infernet.chain.records import AssertionId, ProgramRoot, TaskId
+from infernet.store.checks import Finding, Result
+
+from .choose import is_sampled
+from .means import Means
+
+
+class Watch:
+    """Enters every new result in the table; looks only when the chain has a new head."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._secret = means.signer.secret(b"infernet sample")
+        self._next_block: int | None = None
+        self._head: tuple[int, bytes] | None = None
+
+    def look(self) -> None:
+        """Enter what is new on chain."""
+        contracts, checks = self._means.contracts, self._means.checks
+        head = contracts.chain.head()
+        if head == self._head:
+            return
+        if self._next_block is None:
+            self._next_block = self._first_block()
+            self._take_up()
+        # A block that replaces one already read may bring what that one did not hold.
+        since = max(contracts.deployment.block, self._next_block - UNSETTLED_BLOCKS)
+        found = contracts.market.assertions(since)
+        new = [self._entry(each) for each in found if not checks.knows(each.assertion_id)]
+        self._enter([entry for entry in new if entry])
+        for event in contracts.market.events("Revealed", since):
+            checks.reveal(event["taskId"], event["assertionId"], event["windowEnd"])
+        self._next_block, self._head = head[0] + 1, head
+
+    def _first_block(self) -> int:
+        """Return where to begin: whatever is older cannot be challenged any more."""
+        contracts, constants = self._means.contracts, self._means.contracts.market_constants
+        longest = 2 * constants.window_seconds + constants.reveal_seconds
+        oldest = contracts.chain.next_timestamp() - longest
+        first = first_block_at(contracts.chain, oldest, contracts.deployment.block)
+        return max(first, self._means.checks.last_block())
+
+    def _take_up(self) -> None:
+        """Turn to results of models that were not held when they were noticed."""
+        means, new = self._means, []
+        for result in means.checks.unheld(means.now()):
+            if result.program_root in means.holdings:
+                attempts = means.contracts.market.assertions(taskId=result.task_id)
+                same = [each for each in attempts if each.assertion_id == result.assertion_id]
+                new += [self._entry(each) for each in same]
+        self._enter([entry for entry in new if entry])
+
+    def _enter(self, entries: list[tuple[Result, Finding]]) -> None:
+        self._means.checks.add(entries)
+        for result, finding in entries:
+            if finding is Finding.UNSAMPLED:
+                self._means.say(
+                    "result_skipped",
+                    "leaves a result out of its sample",
+                    task_id=TaskId(result.task_id),
+                    assertion_id=AssertionId(result.assertion_id),
+                )
+
+    def _entry(self, found: AssertionFound) -> tuple[Result, Finding] | None:
+        market = self._means.contracts.market
+        requests = market.events("Requested", taskId=found.task_id)
+        if not requests:
+            # The node has not caught up with itself; the block is read again.
+            return None
+        request = requests[0]
+        claims = market.events("Claimed", taskId=found.task_id, executor=found.executor)
+        stakes = [c["stake"] for c in claims if c.block_number <= found.block_number]
+        result = Result(
+            found.assertion_id,
+            found.task_id,
+            bytes(request["programRoot"]),
+            request["requester"] == found.executor,
+            float(request["fee"] + (stakes[-1] if stakes else 0)),
+            found.window_end,
+            found.block_number,
+        )
+        return result, self._finding(result, int(request["iterations"]))
+
+    def _finding(self, result: Result, iterations: int) -> Finding:
+        # Runs are of one iteration; a longer one is another program to whoever holds the model.
+        if ProgramRoot(result.program_root) not in self._means.holdings or iterations != 1:
+            return Finding.UNHELD
+        share = self._means.policy.sample
+        is_chosen = is_sampled(self._secret, AssertionId(result.assertion_id), share)
+        return Finding.UNCHECKED if is_chosen else Finding.UNSAMPLED
+
+
+def first_block_at(chain: Chain, timestamp: int, low: int) -> int:
+    """Return the first block from `low` on that is not older than `timestamp`."""
+    high = chain.block_number()
+    while low < high:
+        middle = (low + high) // 2
+        with translated("looking for a block by its time", chain.name):
+            found = int(chain.web3.eth.get_block(middle)["timestamp"])
+        low, high = (middle + 1, high) if found < timestamp else (low, middle)
+    return low
