@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from threading import Lock
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -18,7 +20,8 @@ import structlog
 from infernet.actors.report import Report
 from infernet.chain.errors import ChainUnavailable, InsufficientBalance, RetryableChainError
 
-# Alerts that may be repeated are told once for each matter; so many matters are remembered.
+# What goes on is told again after so long; so many matters are remembered.
+_REPEAT_SECONDS = 3_600.0
 _REMEMBERED = 1_000
 # One failing call mends itself; so many loops in a row do not.
 _TROUBLED_LOOPS = 3
@@ -63,11 +66,11 @@ SEVERITIES: Mapping[str, Severity] = {
     "out_of_moves": Severity.ERROR,
     "insufficient_funds": Severity.ERROR,
     "own_results_differ": Severity.ERROR,
+    "false_result_final": Severity.ERROR,
     "window_missed": Severity.ERROR,
     "check_failed": Severity.ERROR,
     "coverage_low": Severity.WARNING,
 }
-# Whatever is said of one matter again and again is an alert once.
 _RPC_TROUBLE, _RPC_BACK = "rpc_trouble", "rpc_back"
 
 
@@ -82,14 +85,16 @@ class LogSink:
 
 
 class Alerts:
-    """Turns reports and errors of one actor into alerts, each matter once; an observer of its loop.
+    """Turns reports and errors of one actor into alerts; an observer of its loop.
 
-    `raised` counts alerts by event.
+    Each matter is told once, and again every `repeat_seconds` while it goes on. `raised` counts
+    alerts by event. Threads may share it.
     """
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = tuple(sinks)
-        self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
+    def __init__(self, sinks: Sequence[Sink], repeat_seconds: float = _REPEAT_SECONDS) -> None:
+        self._sinks, self._repeat_seconds = tuple(sinks), repeat_seconds
+        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._lock = Lock()
         self._failed_loops = 0
         self.raised: dict[str, int] = {}
 
@@ -99,15 +104,13 @@ class Alerts:
         if severity is None:
             return
         alert = Alert(report.event, severity, f"{report.actor} {report.what}", ids_of(report))
-        matter = alert.ids.get("game_id") or alert.ids.get("assertion_id") or ""
-        # A matter without an id is one of the whole player; its words tell one from another.
-        self._once(alert, matter or alert.summary)
+        self._once(alert, alert.ids.get("game_id") or alert.ids.get("assertion_id") or "")
 
     def on_error(self, error: Exception) -> None:
         """Raise an alert for an error that ended a turn of the loop."""
         if isinstance(error, InsufficientBalance):
             alert = Alert("insufficient_funds", Severity.ERROR, str(error))
-            self._once(alert, type(error).__name__)
+            self._once(alert, "")
         elif isinstance(error, ChainUnavailable | RetryableChainError):
             self._failed_loops += 1
             if self._failed_loops == _TROUBLED_LOOPS:
@@ -121,18 +124,21 @@ class Alerts:
 
     def put(self, alert: Alert) -> None:
         """Hand an alert to every sink."""
-        self.raised[alert.event] = self.raised.get(alert.event, 0) + 1
+        with self._lock:
+            self.raised[alert.event] = self.raised.get(alert.event, 0) + 1
         for sink in self._sinks:
             sink.put(alert)
 
     def _once(self, alert: Alert, matter: str) -> None:
-        key = (alert.event, matter)
-        if key in self._told:
+        key, now = (alert.event, matter), monotonic()
+        with self._lock:
+            told_at = self._told.get(key)
+            if told_at is not None and now < told_at + self._repeat_seconds:
+                return
+            self._told[key] = now
             self._told.move_to_end(key)
-            return
-        self._told[key] = None
-        if len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
+            if len(self._told) > _REMEMBERED:
+                self._told.popitem(last=False)
         self.put(alert)
 
 
