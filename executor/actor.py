@@ -133,13 +133,13 @@ class Executor:
         stake = Wei(max(self.policy.stake_wei, floor))
         missing = Wei(max(0, stake - vault.balance(self.wallet.address).free))
         sent = market.claim(self.wallet, task_id, stake, missing)
-        self._report("claims a task and locks its stake", sent, task_id)
+        self._report("task_claimed", "claims a task and locks its stake", sent, task_id)
         return True
 
     def _assert(self, task_id: TaskId, task: Task) -> bool:
         output = self._run(task_id).output
         sent = self.contracts.market.assert_result(self.wallet, task_id, task.attempt, output)
-        self._report("asserts a result", sent, task_id)
+        self._report("result_asserted", "asserts a result", sent, task_id)
         return True
 
     def _run(self, task_id: TaskId) -> Run:
@@ -169,13 +169,23 @@ class Executor:
             now = self.contracts.chain.next_timestamp()
             if record.status is GameStatus.LOST and record.bond:
                 sent = games.settle(self.wallet, game_id)
-                self._report("takes its cost out of a lost challenger's bond", sent, found.task_id)
+                self._report(
+                    "game_settled",
+                    "takes its cost out of a lost challenger's bond",
+                    sent,
+                    found.task_id,
+                )
                 acted = True
             elif is_voided:
                 continue
             elif record.status is GameStatus.COMMITTED and now > record.deadline:
                 sent = games.forfeit(self.wallet, game_id)
-                self._report("ends a challenge that was never opened", sent, found.task_id)
+                self._report(
+                    "challenge_forfeited",
+                    "ends a challenge that was never opened",
+                    sent,
+                    found.task_id,
+                )
                 acted = True
             elif record.status in (GameStatus.EXECUTOR_TURN, GameStatus.CHALLENGER_TURN):
                 acted |= self._responder.respond(game_id, self._run(found.task_id))
@@ -189,7 +199,7 @@ class Executor:
         if data is None:
             return False
         sent = self.contracts.market.reveal(self.wallet, found.assertion_id, data)
-        self._report("reveals the input", sent, found.task_id)
+        self._report("input_revealed", "reveals the input", sent, found.task_id)
         return True
 
     def _finalise(self, found: AssertionFound, asserted: Asserted) -> bool:
@@ -201,11 +211,11 @@ class Executor:
             return False
         sent = self.contracts.market.finalise(self.wallet, found.assertion_id)
         self._done.add(found.assertion_id)
-        self._report("makes its result final and earns the fee", sent, found.task_id)
+        self._report("result_final", "makes its result final, earns the fee", sent, found.task_id)
         return True
 
     def _overtaken(self, error: Reverted) -> None:
-        self.tell(Report(self.name, self.wallet.address, f"looks again: {error}"))
+        self.tell(Report(self.name, self.wallet.address, "overtaken", f"looks again: {error}"))
 
-    def _report(self, what: str, sent: Sent, task_id: TaskId) -> None:
-        self.tell(Report(self.name, self.wallet.address, what, sent, task_id))
+    def _report(self, event: str, what: str, sent: Sent, task_id: TaskId) -> None:
+        self.tell(Report(self.name, self.wallet.address, event, what, sent, task_id))

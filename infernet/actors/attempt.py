@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from infernet.chain.errors import (
-    InsufficientBalance,
-    Overtaken,
-    RetryableChainError,
-    Reverted,
-)
+from infernet.chain.errors import Overtaken, Reverted
 
 # The node's clock is behind ours; time mends it.
 EARLY = frozenset({"DeadlineNotPassed", "OpenedInCommitBlock"})
@@ -32,14 +27,17 @@ OVERTAKEN = frozenset(
         "SegmentNotInDissection",
         "Voided",
         "WrongAssertionStatus",
+        "WrongAttempt",
         "WrongDemandStatus",
         "WrongGameStatus",
         "WrongTaskStatus",
     }
 )
 
+OnOvertaken = Callable[[Reverted], None]
 
-def attempt(work: Callable[[], bool], on_overtaken: Callable[[Reverted], None]) -> bool:
+
+def attempt(work: Callable[[], bool], on_overtaken: OnOvertaken) -> bool:
     """Return what `work` returns; False if it is too early, or the chain has moved on."""
     try:
         return work()
@@ -52,20 +50,33 @@ def attempt(work: Callable[[], bool], on_overtaken: Callable[[Reverted], None]) 
         return False
 
 
-def attempt_all(
-    works: Iterable[Callable[[], bool]], on_overtaken: Callable[[Reverted], None]
-) -> bool:
-    """Attempt everything, the most urgent first; return whether anything was sent.
+def attempt_all(works: Iterable[Callable[[], bool]], on_overtaken: OnOvertaken) -> bool:
+    """Attempt everything in the order given; return whether anything was sent.
 
-    What fails hinders nothing else: the first error is raised once all had their turn. A chain that
-    does not answer ends it at once.
+    What fails hinders nothing else: once all had their turn, the errors are raised as `joined`
+    gives them.
     """
-    acted, first = False, None
+    acted, errors = False, list[Exception]()
     for work in works:
         try:
             acted |= attempt(work, on_overtaken)
-        except (InsufficientBalance, RetryableChainError, Reverted) as error:
-            first = first or error
-    if first is not None:
-        raise first
+        except Exception as error:  # noqa: BLE001 - raised below, once all had their turn
+            errors.append(error)
+    if failure := joined(errors):
+        raise failure
     return acted
+
+
+def joined(errors: Sequence[Exception]) -> Exception | None:
+    """Return errors as one: the first of each class, several classes in an ExceptionGroup."""
+    first: dict[type[Exception], Exception] = {}
+    for error in errors:
+        first.setdefault(type(error), error)
+    if len(first) > 1:
+        return ExceptionGroup("several works failed", list(first.values()))
+    return next(iter(first.values()), None)
+
+
+def each_of(error: Exception) -> tuple[Exception, ...]:
+    """Return the errors that `joined` made one."""
+    return error.exceptions if isinstance(error, ExceptionGroup) else (error,)

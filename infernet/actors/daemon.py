@@ -19,6 +19,8 @@ from infernet.chain.errors import ChainError
 from infernet.chain.wallet import Wallet
 from infernet.store.errors import StoreError
 
+from .attempt import each_of
+from .crew import Crew
 from .report import Report
 
 _REPEAT_SECONDS = 60.0
@@ -49,12 +51,14 @@ class Pace:
     """How long to wait: `poll_seconds` after a turn without a move.
 
     After a failed turn it is `first_pause_seconds`, doubled each time up to
-    `longest_pause_seconds`, which has to be far below every clock of a game.
+    `longest_pause_seconds`, which has to be far below every clock of a game. `grace_seconds`: what
+    works in flight get to finish when the player is told to stop.
     """
 
     poll_seconds: float = 1.0
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 15.0
+    grace_seconds: float = 10.0
 
     def pause(self, failures: int) -> float:
         """Return the wait after so many failed turns in a row, with jitter."""
@@ -63,27 +67,34 @@ class Pace:
 
 
 def run(
-    actor: Actor, wallet: Wallet, stop: Event, observer: Observer, pace: Pace | None = None
+    actor: Actor,
+    wallet: Wallet,
+    stop: Event,
+    observer: Observer,
+    pace: Pace | None = None,
+    crew: Crew | None = None,
 ) -> None:
     """Play until `stop` is set; what is in flight then stays in the journal.
 
     Transactions of an earlier process come to their end before the first look at the chain, so
-    that nothing is sent twice.
+    that nothing is sent twice. `crew`: whose threads the actor's works run on.
     """
-    pace = pace or Pace()
+    pace, crew = pace or Pace(), crew or Crew()
     loop = _Loop(observer, stop, pace)
     while not stop.is_set() and not loop.turn(wallet.recover):
         pass
     while not stop.is_set():
         if loop.turn(lambda: _tick(actor, wallet, loop)) and not loop.has_acted:
-            stop.wait(pace.poll_seconds)
+            crew.wait(stop, pace.poll_seconds)
+    loop.say_goodbye(crew.dismiss(pace.grace_seconds))
 
 
 def stop_on_signals(stop: Event) -> None:
-    """Let SIGTERM and SIGINT end the loop after the turn in progress."""
+    """Let SIGTERM and SIGINT end the loop after the turn in progress; a second one ends at once."""
 
     def ask(number: int, frame: object) -> None:
         stop.set()
+        signal.signal(number, signal.SIG_DFL)
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
@@ -91,9 +102,15 @@ def stop_on_signals(stop: Event) -> None:
 
 def _tick(actor: Actor, wallet: Wallet, loop: _Loop) -> None:
     began = time.monotonic()
-    loop.has_acted = False
-    wallet.tend()
+    loop.has_acted, trouble = False, None
+    try:
+        wallet.tend()
+    except (ChainError, StoreError) as error:
+        # What became of earlier transactions must not keep a move waiting.
+        trouble = error
     loop.has_acted = actor.tick()
+    if trouble:
+        raise trouble
     loop.observer.on_tick(time.monotonic() - began)
 
 
@@ -114,8 +131,9 @@ class _Loop:
             work()
         except Exception as error:  # noqa: BLE001 - a player with clocks running must go on
             self._failures += 1
-            self.observer.on_error(error)
-            self._say(error)
+            for each in each_of(error):
+                self.observer.on_error(each)
+                self._say(each)
             self._stop.wait(self._pace.pause(self._failures))
             return False
         if self._failures:
@@ -123,6 +141,10 @@ class _Loop:
             self._failures = 0
             self._said.clear()
         return True
+
+    def say_goodbye(self, works_left: int) -> None:
+        """Log the end, and how many works were still in flight."""
+        self._log.info("stopped", works_in_flight=works_left)
 
     def _say(self, error: Exception) -> None:
         """Log an error unless the same was logged a moment ago."""

@@ -23,16 +23,19 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Something an actor did (`sent`) or found out (no transaction). `event`: constant, or none."""
+    """Something an actor did (`sent`) or found out (no transaction).
+
+    `event`: the constant name of what happened, in snake case; `what` says it to people.
+    """
 
     actor: str
     address: Address
+    event: str
     what: str
     sent: Sent | None = None
     task_id: TaskId | None = None
     assertion_id: AssertionId | None = None
     position: Position | None = None
-    event: str = ""
 
 
 Tell = Callable[[Report], None]

@@ -46,7 +46,7 @@ class Responder:
                     return self._prove(game, game_id, action, run, salt)
                 case ClaimTimeout():
                     sent = self.contracts.games.timeout(self.wallet, game_id)
-                    self._report("claims the timeout", sent, game_id)
+                    self._report("timeout_claimed", "claims the timeout", sent, game_id)
                     return True
                 case Concede():
                     pass
@@ -56,10 +56,10 @@ class Responder:
         games = self.contracts.games
         if not game.is_opened:
             sent = games.open(self.wallet, game_id, salt, move.hashes)
-            self._report("opens the dispute", sent, game_id)
+            self._report("dispute_opened", "opens the dispute", sent, game_id)
             return
         sent = games.dissect(self.wallet, game_id, _named(game, move), move.hashes)
-        self._report("dissects", sent, game_id)
+        self._report("dissected", "dissects", sent, game_id)
 
     def _prove(self, game: Game, game_id: GameId, move: Prove, run: Run, salt: bytes) -> bool:
         games = self.contracts.games
@@ -74,12 +74,12 @@ class Responder:
             if game_id not in self.refused:
                 self.refused.add(game_id)
                 what = f"has no move left: {error}"
-                self.tell(Report(self.name, self.wallet.address, what))
+                self.tell(Report(self.name, self.wallet.address, "out_of_moves", what))
             return False
-        self._report("proves the step", sent, game_id)
+        self._report("step_proved", "proves the step", sent, game_id)
         return True
 
-    def _report(self, what: str, sent: Sent, game_id: GameId) -> None:
+    def _report(self, event: str, what: str, sent: Sent, game_id: GameId) -> None:
         record = self.contracts.games.game(game_id)
         position = Position(
             game_id,
@@ -89,8 +89,17 @@ class Responder:
             record.challenger_clock,
             record.deadline,
         )
-        address, assertion = self.wallet.address, record.assertion_id
-        self.tell(Report(self.name, address, what, sent, assertion_id=assertion, position=position))
+        self.tell(
+            Report(
+                self.name,
+                self.wallet.address,
+                event,
+                what,
+                sent,
+                assertion_id=record.assertion_id,
+                position=position,
+            )
+        )
 
 
 def _named(game: Game, move: Dissect | Prove) -> NamedSegment:

@@ -86,7 +86,8 @@ def request_two(cast: Cast, inputs: tuple[bytes, bytes], tell: Tell) -> Tasks:
     for nonce, data in enumerate(inputs):
         request = Request(cast.root, FEE, deadline, nonce)
         task_id, sent = market.request_with_input(wallet, request, data, FEE)
-        tell(Report(REQUESTER, wallet.address, "requests a run, its input included", sent, task_id))
+        what = "requests a run, its input included"
+        tell(Report(REQUESTER, wallet.address, "task_requested", what, sent, task_id))
         found.append(task_id)
     return Tasks(found[0], found[1])
 
@@ -110,7 +111,7 @@ def play(cast: Cast, tasks: Tasks, tell: Tell) -> None:
     wallet = cast.wallets[REQUESTER]
     sent = cast.contracts.market.reclaim_fee(wallet, tasks.disputed)
     what = "takes back the fee that nobody earned"
-    tell(Report(REQUESTER, wallet.address, what, sent, tasks.disputed))
+    tell(Report(REQUESTER, wallet.address, "fee_reclaimed", what, sent, tasks.disputed))
 
 
 def is_over(contracts: Contracts, tasks: Tasks) -> bool:
