@@ -28,7 +28,12 @@ SETTINGS: dict[str, Any] = {
     "evmVersion": "prague",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
 }
-OUTPUTS = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
+OUTPUTS = [
+    "abi",
+    "evm.bytecode.object",
+    "evm.deployedBytecode.object",
+    "evm.deployedBytecode.immutableReferences",
+]
 
 
 class BuildError(Exception):
@@ -63,6 +68,12 @@ def compiler_version() -> str:
     return version.split(".Emscripten", 1)[0].strip()
 
 
+def immutables(code: dict[str, Any]) -> list[list[int]]:
+    """Return start and size of each place in deployed code that the constructor fills in."""
+    references = code.get("immutableReferences", {}).values()
+    return sorted([place["start"], place["length"]] for places in references for place in places)
+
+
 def artifacts() -> dict[str, str]:
     """Return the text of each artifact by contract name; raise BuildError if one is too large."""
     output = compile_sources()
@@ -89,6 +100,7 @@ def artifacts() -> dict[str, str]:
                 "abi": contracts[name]["abi"],
                 "bytecode": "0x" + evm["bytecode"]["object"],
                 "deployedBytecode": "0x" + deployed,
+                "immutables": immutables(evm["deployedBytecode"]),
             }
             found[name] = json.dumps(artifact, indent=1, sort_keys=True) + "\n"
     return found

@@ -17,11 +17,23 @@ PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A compiled contract: its interface and the code that creates it."""
+    """A compiled contract: its interface, the code that creates it and the code that stays.
+
+    `immutables`: where in `code` the values fixed at deployment stand, as (start, bytes).
+    """
 
     name: str
     abi: tuple[dict[str, Any], ...]
     bytecode: str
+    code: bytes
+    immutables: tuple[tuple[int, int], ...]
+
+    def masked(self, code: bytes) -> bytes:
+        """Return deployed code without the values fixed at deployment."""
+        parts = bytearray(code)
+        for start, size in self.immutables:
+            parts[start : start + size] = bytes(size)
+        return bytes(parts)
 
 
 @cache
@@ -30,7 +42,13 @@ def load(name: str) -> Artifact:
     source = files(__package__).joinpath("artifacts", f"{name}.json")
     try:
         content = json.loads(source.read_text(encoding="utf-8"))
-        return Artifact(name, tuple(content["abi"]), content["bytecode"])
+        return Artifact(
+            name,
+            tuple(content["abi"]),
+            content["bytecode"],
+            bytes.fromhex(content["deployedBytecode"][2:]),
+            tuple((start, size) for start, size in content["immutables"]),
+        )
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(
             f"the compiled contract {name} cannot be read ({error}); reinstall the package"

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import logging
-import time
 from ast import literal_eval
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from json import JSONDecodeError
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
-from web3 import EthereumTesterProvider, HTTPProvider, Web3
+from web3 import EthereumTesterProvider, Web3
 from web3.exceptions import (
     BadFunctionCallOutput,
     BadResponseFormat,
     ContractLogicError,
     RequestTimedOut,
     TimeExhausted,
+    TransactionNotFound,
     Web3RPCError,
 )
+from web3.middleware import ExtraDataToPOAMiddleware
 
+from .clock import Clock
+from .endpoints import EndpointStatus, safe_name
 from .errors import ChainError, ChainUnavailable, DeploymentError, RetryableChainError
+from .quorum import QuorumFailure, QuorumProvider
 from .records import Address, Seconds, Wei
 from .reverts import explain
 
 # The most gas that one transaction may take on public networks (EIP-7825).
 GAS_CEILING = 16_777_216
 _BLOCK_GAS = 60_000_000
-_REQUEST_SECONDS = 60
 _CALL_OVERHEAD_GAS = 20_000
 
 
@@ -44,19 +45,38 @@ class Chain:
     name: str
     chain_id: int
     tester: Any = None
+    _clock: Clock | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        provider = self._quorum
+        object.__setattr__(self, "_clock", Clock(provider) if provider else None)
 
     @property
     def is_embedded(self) -> bool:
         """Return whether the chain lives and dies with this process."""
         return self.tester is not None
 
+    @property
+    def is_agreed(self) -> bool:
+        """Return whether what is read was agreed on by several endpoints."""
+        return self._quorum is not None and self._quorum.quorum > 1
+
+    @property
+    def endpoints(self) -> list[EndpointStatus]:
+        """Return how each endpoint fares; an embedded chain has none."""
+        return self._quorum.statuses() if self._quorum else []
+
+    @property
+    def _quorum(self) -> QuorumProvider | None:
+        provider = self.web3.provider
+        return provider if isinstance(provider, QuorumProvider) else None
+
     def next_timestamp(self) -> Seconds:
-        """Return the earliest time that the next block can carry."""
-        with translated("reading the latest block", self.name):
-            if self.is_embedded:
-                return Seconds(self.web3.eth.get_block("pending")["timestamp"])
-            latest = self.web3.eth.get_block("latest")["timestamp"]
-        return Seconds(max(latest, int(time.time())))
+        """Return the earliest time that the next block can carry, by the chain's own clock."""
+        with translated("reading the chain's time", self.name):
+            if self._clock:
+                return self._clock.now()
+            return Seconds(self.web3.eth.get_block("pending")["timestamp"])
 
     def head(self) -> tuple[int, bytes]:
         """Return number and hash of the latest block."""
@@ -103,24 +123,25 @@ def embedded_chain() -> Chain:
     return Chain(web3, "the embedded chain", int(web3.eth.chain_id), tester)
 
 
-def connect(url: str) -> Chain:
-    """Return a connection to the node at `url`, or raise ChainUnavailable."""
-    name = safe_name(url)
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise ChainUnavailable(f"{name} is not an http(s) URL of a node; check the URL")
-    web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": _REQUEST_SECONDS}))
-    with translated("asking for the chain id", name):
+def connect(urls: str | Sequence[str], quorum: int | None = None) -> Chain:
+    """Return a connection to the nodes at `urls`, or raise ChainUnavailable.
+
+    `quorum`: how many of them must agree, by default more than half; see ADR 0007.
+    """
+    urls = [urls] if isinstance(urls, str) else list(dict.fromkeys(urls))
+    for url in urls:
+        if not _is_web_url(url):
+            raise ChainUnavailable(f"{safe_name(url)} is not an http(s) URL of a node; check it")
+    try:
+        provider = QuorumProvider(urls, quorum)
+    except ValueError as error:
+        raise ChainUnavailable(f"{error}; name more endpoints, or ask for fewer") from None
+    web3 = Web3(provider)
+    # Chains of known validators put more into a block's extra data than web3 expects.
+    web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    with translated("asking for the chain id", provider.name):
         chain_id = int(web3.eth.chain_id)
-    return Chain(web3, name, chain_id)
-
-
-def safe_name(url: str) -> str:
-    """Return scheme, host and port of a URL: its other parts may hold an access key."""
-    parts = urlsplit(url)
-    if not parts.hostname:
-        return "the given address"
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
+    return Chain(web3, provider.name, chain_id)
 
 
 @contextmanager
@@ -128,14 +149,13 @@ def translated(call: str, chain: str) -> Iterator[None]:
     """Turn what the libraries raise during `call` into a ChainError."""
     try:
         yield
-    except (requests.ConnectionError, requests.Timeout):
-        raise ChainUnavailable(
-            f"{call}: no chain answers at {chain}; start it or check its address"
-        ) from None
-    except requests.RequestException as error:
-        status = getattr(error.response, "status_code", "no status")
-        raise ChainUnavailable(f"{call}: {chain} answers with HTTP {status}, not a chain") from None
-    except (JSONDecodeError, UnicodeDecodeError, BadResponseFormat):
+    except QuorumFailure as failure:
+        if failure.is_absent:
+            raise ChainUnavailable(
+                f"{call}: no chain answers at {chain}; start it or check its address ({failure})"
+            ) from None
+        raise RetryableChainError(f"{call}: {failure}; look again later") from None
+    except BadResponseFormat:
         raise ChainUnavailable(
             f"{call}: {chain} does not answer as a chain's node does; check its address"
         ) from None
@@ -149,11 +169,22 @@ def translated(call: str, chain: str) -> Iterator[None]:
         raise RetryableChainError(
             f"{call}: {chain} has not included the transaction in time; look again later"
         ) from None
+    except TransactionNotFound:
+        # An answer, not a failure.
+        raise
     except Web3RPCError as error:
         data = revert_data(error)
         if data:
             raise explain(call, data) from None
         raise RetryableChainError(f"{call}: {chain} failed: {_message(error)}") from None
+
+
+def _is_web_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def revert_data(error: Exception) -> bytes:

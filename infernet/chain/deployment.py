@@ -7,10 +7,15 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
-from .connection import Chain, translated
+from infernet.store.database import Database
+
+from .code import require_code
+from .connection import Chain
 from .errors import DeploymentError
+from .feed import Feed
 from .game import Games
 from .market import Market
+from .matters import PAIRINGS
 from .records import Address, GameConstants, MarketConstants
 from .registry import Registry
 from .stake import Vault
@@ -54,17 +59,25 @@ class Deployment:
 
 
 class Contracts:
-    """The contracts of a deployment over one connection."""
+    """The contracts of a deployment over one connection.
 
-    def __init__(self, chain: Chain, deployment: Deployment) -> None:
+    `database`: keeps their events, in memory by default. Raises DeploymentError unless the
+    contracts are there, with the code that this package ships.
+    """
+
+    def __init__(
+        self, chain: Chain, deployment: Deployment, database: Database | None = None
+    ) -> None:
         self.chain = chain
         self.deployment = deployment
-        _check(chain, deployment)
-        block = deployment.block
-        self.registry = Registry.named(chain, "ModelRegistry", deployment.registry, block)
-        self.vault = Vault.named(chain, "StakeManager", deployment.vault, block)
-        self.market = Market.named(chain, "TaskMarket", deployment.market, block)
-        self.games = Games.named(chain, "DisputeGame", deployment.game, block)
+        require_code(chain, deployment)
+        d = deployment
+        addresses = (d.registry, d.vault, d.market, d.game)
+        self.feed = feed = Feed(chain, addresses, d.block, database, PAIRINGS)
+        self.registry = Registry.named(chain, "ModelRegistry", d.registry, feed)
+        self.vault = Vault.named(chain, "StakeManager", d.vault, feed)
+        self.market = Market.named(chain, "TaskMarket", d.market, feed)
+        self.games = Games.named(chain, "DisputeGame", d.game, feed)
 
     @cached_property
     def game_constants(self) -> GameConstants:
@@ -75,19 +88,3 @@ class Contracts:
     def market_constants(self) -> MarketConstants:
         """Return the market's parameters; they never change."""
         return self.market.constants()
-
-
-def _check(chain: Chain, deployment: Deployment) -> None:
-    if chain.chain_id != deployment.chain_id:
-        raise DeploymentError(
-            f"{chain.name} is chain {chain.chain_id}, the deployment is on "
-            f"chain {deployment.chain_id}; connect to that chain"
-        )
-    for name in ("registry", "vault", "market", "game", "verifier"):
-        address = getattr(deployment, name)
-        with translated(f"looking for the {name}", chain.name):
-            code = chain.web3.eth.get_code(address)
-        if not code:
-            raise DeploymentError(
-                f"{chain.name} has no contract at {address}, where the {name} should be"
-            )

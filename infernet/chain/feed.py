@@ -1,76 +1,138 @@
-"""The events of one contract, read block by block as the chain grows."""
+"""The events of a deployment's contracts, read once as the chain grows and mended as it forks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Sequence
+from threading import RLock
 from typing import Any
 
-from .artifacts import Artifact
+from infernet.store.database import Database, open_database
+from infernet.store.events import KEPT_BLOCKS, EventIndex, Log, Pairing
+
 from .connection import Chain, translated
 from .errors import RetryableChainError
+from .logs import Event, log_of
+from .records import Address
 
-# Blocks of a public chain that may still be replaced; they are read again each time.
-UNSETTLED_BLOCKS = 64
+__all__ = ["UNSETTLED_BLOCKS", "Event", "Feed"]
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A log of a contract, decoded."""
-
-    name: str
-    arguments: dict[str, Any]
-    block_number: int
-    log_index: int
-    transaction: bytes
-
-    def __getitem__(self, name: str) -> Any:
-        return self.arguments[name]
+# Blocks of a public chain that may still be replaced.
+UNSETTLED_BLOCKS = KEPT_BLOCKS
+# A node, or one of several behind an address, may tell a block before it can tell its logs.
+_REREAD_SECONDS = 3.0
+_FIRST_SPAN, _LONGEST_SPAN = 2_048, 1 << 20
+_ATTEMPTS = 4
 
 
 class Feed:
-    """A contract's events so far; holds them all."""
+    """The logs of some contracts from a block on; threads may ask it at once.
 
-    def __init__(self, chain: Chain, contract: Any, artifact: Artifact, since_block: int) -> None:
-        self._chain, self._contract = chain, contract
-        names = [entry["name"] for entry in artifact.abi if entry["type"] == "event"]
-        self._kinds = {bytes.fromhex(contract.events[name]().topic[2:]): name for name in names}
-        self._what = f"reading the events of {artifact.name}"
-        self._events: list[Event] = []
-        self._first = self._next = since_block
-        self._seen = b""
+    `database`: where they are kept, None for memory. One that is read only is taken as it is:
+    another process fills it.
+    """
 
-    def events(self) -> list[Event]:
-        """Return all events up to the latest block, oldest first."""
-        head, block_hash = self._chain.head()
-        if block_hash != self._seen:
-            unsettled = 0 if self._chain.is_embedded else UNSETTLED_BLOCKS
-            start = max(self._first, min(self._next, head + 1) - unsettled)
-            kept = [event for event in self._events if event.block_number < start]
-            # Some nodes refuse a range that begins beyond the head.
-            self._events = kept + (self._read(start, head) if start <= head else [])
-            self._next, self._seen = head + 1, block_hash
-        return self._events
+    def __init__(
+        self,
+        chain: Chain,
+        addresses: Sequence[Address],
+        since_block: int,
+        database: Database | None = None,
+        pairings: Sequence[Pairing] = (),
+    ) -> None:
+        self._chain, self._addresses, self._first = chain, list(addresses), since_block
+        source = f"chain {chain.chain_id}, contracts {' '.join(self._addresses).lower()}"
+        self.index = EventIndex(database or open_database(None), source, pairings)
+        self._lock = RLock()
+        self._span = _FIRST_SPAN
+        self._seen: tuple[int, bytes] | None = None
+        self._unsure: deque[tuple[int, float]] = deque()
 
-    def _read(self, start: int, stop: int) -> list[Event]:
-        wanted = {"address": self._contract.address, "fromBlock": start, "toBlock": stop}
-        try:
-            with translated(self._what, self._chain.name):
-                logs = self._chain.web3.eth.get_logs(wanted)
-        except RetryableChainError:
-            # Nodes refuse long ranges and long answers, which strangers can provoke; halves pass.
-            if start == stop:
-                raise
-            middle = (start + stop) // 2
-            return self._read(start, middle) + self._read(middle + 1, stop)
-        return [self._decoded(log) for log in logs if bytes(log["topics"][0]) in self._kinds]
-
-    def _decoded(self, log: Any) -> Event:
-        name = self._kinds[bytes(log["topics"][0])]
-        decoded = self._contract.events[name]().process_log(log)
-        return Event(
-            name,
-            dict(decoded["args"]),
-            int(log["blockNumber"]),
-            int(log["logIndex"]),
-            bytes(log["transactionHash"]),
+    def sync(self) -> None:
+        """Bring the index to the latest block, or raise ChainError."""
+        if self.index.is_readonly:
+            return
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                if self._follow(self._block("latest")):
+                    return
+        raise RetryableChainError(
+            f"{self._chain.name} changes its latest blocks faster than they can be read; "
+            "look again later"
         )
+
+    def _follow(self, head: Any) -> bool:
+        """Read what is new up to a head; return False if that head is no longer the head."""
+        number, block_hash = int(head["number"]), bytes(head["hash"])
+        overdue = time.monotonic() - _REREAD_SECONDS
+        reread_from = self._due(number, overdue)
+        if self._seen == (number, block_hash) and reread_from > number:
+            return True
+        known = self.index.checkpoints()
+        ancestor = self._ancestor(head, known)
+        if known and known[0][0] > ancestor:
+            self.index.rewind(ancestor + 1)
+        start = max(self._first, min(ancestor + 1, reread_from))
+        if not self._read(start, number, block_hash):
+            return False
+        while self._unsure and self._unsure[0][1] <= overdue:
+            self._unsure.popleft()
+        if ancestor < number and self._is_hasty:
+            self._unsure.append((ancestor + 1, time.monotonic()))
+        self._seen = number, block_hash
+        return True
+
+    @property
+    def _is_hasty(self) -> bool:
+        """Return whether logs may come later than their block."""
+        return not self._chain.is_embedded and not self._chain.is_agreed
+
+    def _due(self, number: int, overdue: float) -> int:
+        """Return the first block to be read once more, or one beyond the head."""
+        due = [start for start, seen in self._unsure if seen <= overdue]
+        return max(min(due, default=number + 1), number + 1 - UNSETTLED_BLOCKS)
+
+    def _ancestor(self, head: Any, known: Sequence[tuple[int, bytes]]) -> int:
+        """Return the latest block that was read and is still on the chain."""
+        number = int(head["number"])
+        told = {number: bytes(head["hash"]), number - 1: bytes(head["parentHash"])}
+        for block, block_hash in known:
+            if block <= number and (told.get(block) or self._hash_at(block)) == block_hash:
+                return block
+        return self._first - 1
+
+    def _read(self, start: int, stop: int, stop_hash: bytes) -> bool:
+        """Read blocks in parts, each kept once read; return False if the last was replaced."""
+        while start <= stop:
+            last = min(start + self._span - 1, stop)
+            if start < stop - KEPT_BLOCKS < last:
+                # A checkpoint that outlives a reorganisation.
+                last = stop - KEPT_BLOCKS
+            try:
+                logs = self._logs(start, last)
+            except RetryableChainError:
+                # Nodes refuse long ranges and long answers, which strangers can provoke.
+                if start == last:
+                    raise
+                self._span = max(1, (last - start + 1) // 2)
+                continue
+            last_hash = stop_hash if last == stop else self._hash_at(last)
+            if any(log.block == last and log.block_hash != last_hash for log in logs):
+                return False
+            self.index.replace(start, logs, last, last_hash)
+            start, self._span = last + 1, min(self._span * 2, _LONGEST_SPAN)
+        return True
+
+    def _logs(self, start: int, stop: int) -> list[Log]:
+        wanted = {"address": self._addresses, "fromBlock": start, "toBlock": stop}
+        with translated("reading events", self._chain.name):
+            found = self._chain.web3.eth.get_logs(wanted)
+        return [log_of(raw) for raw in found if raw["topics"]]
+
+    def _hash_at(self, number: int) -> bytes:
+        return bytes(self._block(number)["hash"])
+
+    def _block(self, block: int | str) -> Any:
+        with translated("reading a block", self._chain.name):
+            return self._chain.web3.eth.get_block(block)

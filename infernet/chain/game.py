@@ -9,6 +9,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from .contract import Contract
+from .logs import Event
 from .records import (
     Address,
     AssertionId,
@@ -155,17 +156,12 @@ class Games(Contract):
 
     def challenges(self, since_block: int = 0, **filters: object) -> list[ChallengeFound]:
         """Return the challenges from a block on; `filters`: assertionId, gameId, challenger."""
-        return [
-            ChallengeFound(
-                GameId(bytes(event["gameId"])),
-                AssertionId(bytes(event["assertionId"])),
-                event["challenger"],
-                Wei(event["bond"]),
-                Seconds(event["openDeadline"]),
-                event.block_number,
-            )
-            for event in self.events("ChallengeCommitted", since_block, **filters)
-        ]
+        found = self.events("ChallengeCommitted", since_block, **filters)
+        return [_challenge_of(event) for event in found]
+
+    def open_challenges(self, **filters: object) -> list[ChallengeFound]:
+        """Return the challenges whose bond has not moved yet; `filters` as for `challenges`."""
+        return [_challenge_of(event) for event in self.open_events("ChallengeCommitted", **filters)]
 
     def dissections(self, game_id: GameId, since_block: int = 0) -> list[DissectedFound]:
         """Return the dissections of a game, oldest first."""
@@ -181,3 +177,14 @@ class Games(Contract):
             )
             for event in self.events("Dissected", since_block, gameId=game_id)
         ]
+
+
+def _challenge_of(event: Event) -> ChallengeFound:
+    return ChallengeFound(
+        GameId(bytes(event["gameId"])),
+        AssertionId(bytes(event["assertionId"])),
+        event["challenger"],
+        Wei(event["bond"]),
+        Seconds(event["openDeadline"]),
+        event.block_number,
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .contract import Contract
 from .errors import ChainError
+from .logs import Event
 from .records import (
     NO_WEI,
     Address,
@@ -45,6 +47,7 @@ class TaskFound:
     input_root: bytes
     fee: Wei
     block_number: int
+    deadline: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,32 +134,31 @@ class Market(Contract):
 
     def requests(self, since_block: int = 0) -> list[TaskFound]:
         """Return the requests made from a block on."""
-        return [
-            TaskFound(
-                TaskId(bytes(event["taskId"])),
-                ProgramRoot(bytes(event["programRoot"])),
-                event["requester"],
-                bytes(event["inputRoot"]),
-                Wei(event["fee"]),
-                event.block_number,
-            )
-            for event in self.events("Requested", since_block)
+        return [_request_of(event) for event in self.events("Requested", since_block)]
+
+    def open_requests(self, program_roots: Iterable[ProgramRoot]) -> list[TaskFound]:
+        """Return the requests for some programs that are neither final nor refunded, oldest first.
+
+        Takes as long as there are open ones, however many are closed.
+        """
+        found = [
+            _request_of(event)
+            for root in program_roots
+            for event in self.open_events("Requested", programRoot=root)
         ]
+        return sorted(found, key=lambda request: request.block_number)
 
     def assertions(self, since_block: int = 0, **filters: object) -> list[AssertionFound]:
         """Return the assertions made from a block on; `filters`: taskId, executor."""
-        return [
-            AssertionFound(
-                AssertionId(bytes(event["assertionId"])),
-                TaskId(bytes(event["taskId"])),
-                event["executor"],
-                bytes(event["output"]),
-                bytes(event["finalHash"]),
-                Seconds(event["windowEnd"]),
-                event.block_number,
-            )
-            for event in self.events("Asserted", since_block, **filters)
-        ]
+        return [_assertion_of(event) for event in self.events("Asserted", since_block, **filters)]
+
+    def open_assertions(self, **filters: object) -> list[AssertionFound]:
+        """Return the assertions neither final nor slashed; `filters`: taskId, executor."""
+        return [_assertion_of(event) for event in self.open_events("Asserted", **filters)]
+
+    def is_input_carried(self, task_id: TaskId) -> bool:
+        """Return whether a task's input was carried or revealed."""
+        return self.has_event("InputCarried", taskId=task_id)
 
     def carried_input(self, task_id: TaskId) -> bytes | None:
         """Return a task's input if it was carried or revealed, else None."""
@@ -168,3 +170,27 @@ class Market(Contract):
             if event.transaction == sent.hash:
                 return TaskId(bytes(event["taskId"]))
         raise ChainError(f"transaction 0x{sent.hash.hex()} holds no request; look at the chain")
+
+
+def _request_of(event: Event) -> TaskFound:
+    return TaskFound(
+        TaskId(bytes(event["taskId"])),
+        ProgramRoot(bytes(event["programRoot"])),
+        event["requester"],
+        bytes(event["inputRoot"]),
+        Wei(event["fee"]),
+        event.block_number,
+        Seconds(event["deadline"]),
+    )
+
+
+def _assertion_of(event: Event) -> AssertionFound:
+    return AssertionFound(
+        AssertionId(bytes(event["assertionId"])),
+        TaskId(bytes(event["taskId"])),
+        event["executor"],
+        bytes(event["output"]),
+        bytes(event["finalHash"]),
+        Seconds(event["windowEnd"]),
+        event.block_number,
+    )

@@ -120,7 +120,10 @@ class EventIndex:
         topics: dict[int, bytes] | None = None,
         limit: int | None = None,
     ) -> list[Log]:
-        """Return the logs of one kind from a block on, oldest first. `topics`: by number, 1 to 3."""
+        """Return the logs of one kind from a block on, oldest first. `topics`: by number, 1 to 3.
+
+        `limit`: how many at most.
+        """
         named = sorted((topics or {}).items())
         also = "".join(f" AND topic{int(number)} = ?" for number, _ in named)
         # With a topic given, its index finds few rows, and the order needs no index.

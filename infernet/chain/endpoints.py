@@ -1,0 +1,194 @@
+"""One RPC endpoint: questions with time limits, and an account of what went wrong."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+Response = dict[str, Any]
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+# Long answers can be provoked by strangers; shorter ranges of blocks pass.
+_MAX_ANSWER_BYTES = 64 << 20
+_CHUNK_BYTES = 1 << 18
+_POOL_SIZE = 32
+_FIRST_SHUN_SECONDS = 0.5
+_LONGEST_SHUN_SECONDS = 60.0
+_TOO_MANY_REQUESTS, _REQUEST_TIMEOUT = 429, 408
+
+
+class EndpointFault(Exception):
+    """One question was not answered. `kind`: for counting; `is_permanent`: repeating is no use."""
+
+    def __init__(
+        self, kind: str, what: str, retry_seconds: float = 0, is_permanent: bool = False
+    ) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.retry_seconds = retry_seconds
+        self.is_permanent = is_permanent
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStatus:
+    """How an endpoint fares. `faults`: by kind since the start; `head`: the block it last told."""
+
+    name: str
+    is_shunned: bool
+    faults: dict[str, int]
+    latency_seconds: float | None
+    head: int | None
+
+
+class Endpoint:
+    """A node by URL; threads may ask it at once. `name`: shown in its place.
+
+    Kinds of faults: refused, timeout, http, throttled, malformed, stale, disagrees.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self.name = name
+        self.head: int | None = None
+        self._url = url
+        self._lock = threading.Lock()
+        self._faults: Counter[str] = Counter()
+        self._in_a_row = 0
+        self._shunned_until = 0.0
+        self._latency_seconds: float | None = None
+        self._session = _session(url)
+
+    @property
+    def is_shunned(self) -> bool:
+        """Return whether others should be asked first."""
+        return time.monotonic() < self._shunned_until
+
+    def status(self) -> EndpointStatus:
+        """Return how the endpoint fares."""
+        with self._lock:
+            faults = dict(self._faults)
+        return EndpointStatus(self.name, self.is_shunned, faults, self._latency_seconds, self.head)
+
+    def ask(self, body: bytes, seconds: float = READ_SECONDS) -> Response:
+        """Return the answer to one JSON-RPC request, or raise EndpointFault, counted."""
+        began = time.monotonic()
+        try:
+            answer = self._post(body, began + seconds)
+        except EndpointFault as fault:
+            self.blame(fault.kind, fault.retry_seconds)
+            raise
+        with self._lock:
+            self._in_a_row = 0
+            latency, last = time.monotonic() - began, self._latency_seconds
+            self._latency_seconds = latency if last is None else 0.9 * last + 0.1 * latency
+        return answer
+
+    def blame(self, kind: str, seconds: float = 0) -> None:
+        """Count a fault and shun the endpoint: at least `seconds`, longer if faults repeat."""
+        with self._lock:
+            self._faults[kind] += 1
+            self._in_a_row += 1
+            pause = _FIRST_SHUN_SECONDS * 2.0 ** min(self._in_a_row - 1, 10)
+            pause = max(seconds, min(pause, _LONGEST_SHUN_SECONDS))
+            self._shunned_until = max(self._shunned_until, time.monotonic() + pause)
+
+    def note(self, kind: str) -> None:
+        """Count a fault that is no reason to shun the endpoint."""
+        with self._lock:
+            self._faults[kind] += 1
+
+    def _post(self, body: bytes, deadline: float) -> Response:
+        left = max(0.001, deadline - time.monotonic())
+        limits = (min(CONNECT_SECONDS, left), min(READ_SECONDS, left))
+        try:
+            with self._session.post(
+                self._url, data=body, timeout=limits, stream=True, allow_redirects=False
+            ) as answer:
+                _require_ok(answer)
+                return _parsed(_content(answer, deadline))
+        except requests.Timeout:
+            raise EndpointFault("timeout", "does not answer in time") from None
+        except requests.ConnectionError:
+            raise EndpointFault("refused", "does not answer") from None
+        except requests.RequestException as error:
+            what = f"does not answer properly ({type(error).__name__})"
+            raise EndpointFault("malformed", what) from None
+
+
+def safe_name(url: str) -> str:
+    """Return scheme, host and port of a URL: its other parts may hold an access key."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the given address"
+    if not parts.hostname:
+        return "the given address"
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _session(url: str) -> requests.Session:
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    # Proxies and certificates of the environment are looked up once, not with each request.
+    settings = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify = settings["proxies"], settings["verify"]
+    session.trust_env = False
+    session.headers["Content-Type"] = "application/json"
+    return session
+
+
+def _require_ok(answer: requests.Response) -> None:
+    status = answer.status_code
+    if status == requests.codes.ok:
+        return
+    what = f"answers with HTTP {status}, not as a chain"
+    if status == _TOO_MANY_REQUESTS:
+        raise EndpointFault("throttled", what, _retry_seconds(answer))
+    is_permanent = status < 500 and status != _REQUEST_TIMEOUT
+    raise EndpointFault("http", what, _retry_seconds(answer), is_permanent)
+
+
+def _retry_seconds(answer: requests.Response) -> float:
+    """Return what the header Retry-After asks for; dates are left to the usual pause."""
+    try:
+        seconds = float(answer.headers.get("Retry-After", 0))
+    except ValueError:
+        return 0.0
+    return min(max(seconds, 0.0), _LONGEST_SHUN_SECONDS)
+
+
+def _content(answer: requests.Response, deadline: float) -> bytes:
+    chunks, size = [], 0
+    for chunk in answer.iter_content(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > _MAX_ANSWER_BYTES:
+            raise EndpointFault("malformed", f"answers with over {_MAX_ANSWER_BYTES >> 20} MiB")
+        # A trickle would never meet the limit of a single read.
+        if time.monotonic() > deadline:
+            raise EndpointFault("timeout", "does not answer in time")
+    return b"".join(chunks)
+
+
+def _parsed(content: bytes) -> Response:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict):
+        if answer.get("error") is not None:
+            return {key: answer[key] for key in ("jsonrpc", "id", "error") if key in answer}
+        if "result" in answer:
+            return {key: answer[key] for key in ("jsonrpc", "id", "result") if key in answer}
+    raise EndpointFault("malformed", "does not answer as a chain's node does")

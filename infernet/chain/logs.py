@@ -1,0 +1,97 @@
+"""Events between what a chain keeps (topics and bytes) and what the interface names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_utils.abi import collapse_if_tuple
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from infernet.store.events import Log
+
+from .artifacts import Artifact
+
+_TOPIC_BYTES = 32
+_checksummed = lru_cache(maxsize=4096)(to_checksum_address)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A log of a contract, decoded."""
+
+    name: str
+    arguments: dict[str, Any]
+    block_number: int
+    log_index: int
+    transaction: bytes
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+
+class EventKind:
+    """One event of an interface; only arguments of fixed size are indexed."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self.name: str = entry["name"]
+        inputs = [(item["name"], collapse_if_tuple(item)) for item in entry["inputs"]]
+        signature = ",".join(kind for _, kind in inputs)
+        self.topic0 = bytes(keccak(text=f"{self.name}({signature})"))
+        is_indexed = [item["indexed"] for item in entry["inputs"]]
+        marked = list(zip(inputs, is_indexed, strict=True))
+        self._indexed = [item for item, indexed in marked if indexed]
+        self._others = [item for item, indexed in marked if not indexed]
+
+    def topic_of(self, argument: str) -> int:
+        """Return the number of the topic that holds an argument."""
+        return [name for name, _ in self._indexed].index(argument) + 1
+
+    def split(self, filters: dict[str, object]) -> tuple[dict[int, bytes], dict[str, object]]:
+        """Return the values wanted of topics by number, and the filters that are left.
+
+        Raises KeyError for a name that the event lacks.
+        """
+        topics, left = {}, dict(filters)
+        for number, (name, kind) in enumerate(self._indexed, 1):
+            if name in left:
+                topics[number] = encode([kind], [left.pop(name)])
+        if unknown := left.keys() - {name for name, _ in self._others}:
+            raise KeyError(f"{self.name} has no argument {', '.join(sorted(unknown))}")
+        return topics, left
+
+    def decoded(self, log: Log) -> Event:
+        """Return what a log says."""
+        arguments = {}
+        for (name, kind), topic in zip(self._indexed, log.topics[1:], strict=True):
+            arguments[name] = _value(kind, decode([kind], topic)[0])
+        values = decode([kind for _, kind in self._others], log.data)
+        for (name, kind), value in zip(self._others, values, strict=True):
+            arguments[name] = _value(kind, value)
+        return Event(self.name, arguments, log.block, log.place, log.transaction)
+
+
+def kinds_of(artifact: Artifact) -> dict[str, EventKind]:
+    """Return the events of an interface by name."""
+    entries = (entry for entry in artifact.abi if entry["type"] == "event")
+    return {kind.name: kind for kind in map(EventKind, entries)}
+
+
+def log_of(raw: Any) -> Log:
+    """Return a log as web3 gives it."""
+    return Log(
+        int(raw["blockNumber"]),
+        int(raw["logIndex"]),
+        bytes.fromhex(raw["address"][2:]),
+        tuple(bytes(topic) for topic in raw["topics"]),
+        bytes(raw["data"]),
+        bytes(raw["transactionHash"]),
+        bytes(raw["blockHash"]),
+    )
+
+
+def _value(kind: str, value: Any) -> Any:
+    return _checksummed(value) if kind == "address" else value
