@@ -73,12 +73,14 @@ class Monitor(Collector):
         sources: Sources,
         snapshot_seconds: float = _SNAPSHOT_SECONDS,
         conformance_seconds: float = _CONFORMANCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._observatory, self._sources = observatory, sources
         self._snapshot_seconds = snapshot_seconds
         self._conformance_seconds = conformance_seconds
-        self._ticked_at = self._head_at = time.monotonic()
-        self._checked_at = -conformance_seconds
+        self._clock = clock
+        self._ticked_at = self._head_at = self._clock()
+        self._checked: tuple[bool, float] | None = None
         self._latest: tuple[Snapshot, float] | None = None
         self._waiting: tuple[int, float] | None = None
         self._stop = threading.Event()
@@ -106,11 +108,6 @@ class Monitor(Collector):
             buckets=_RUN_BUCKETS,
             registry=registry,
         )
-        self._exact = Gauge(
-            "infernet_conformance_exact",
-            "1 while this machine gives the right bits",
-            registry=registry,
-        )
         info = {
             "version": version("infernet"),
             "role": str(self._observatory.role),
@@ -133,14 +130,14 @@ class Monitor(Collector):
     def on_tick(self, duration_seconds: float) -> None:
         """Note that a turn of the loop went well."""
         self._ticks.observe(duration_seconds)
-        self._ticked_at = time.monotonic()
+        self._ticked_at = self._clock()
 
     def on_inference(self, model: str, duration_seconds: float) -> None:
         """Note how long a run of a served model took."""
         self._runs.labels(model).observe(duration_seconds)
 
-    def start(self, host: str, port: int) -> int:
-        """Serve and begin to look; return the port (0: any). Raises MonitorError."""
+    def serve(self, host: str, port: int) -> int:
+        """Serve the metrics and return the port (0: any free one). Raises MonitorError."""
         try:
             server, thread = start_http_server(port, host, self.registry)
         except OSError as error:
@@ -149,12 +146,15 @@ class Monitor(Collector):
                 "metrics.port, or end the program that holds it"
             ) from None
         self._server = _Server(server, thread)
-        self._thread = threading.Thread(target=self._work, name="monitor", daemon=True)
-        self._thread.start()
         return int(server.server_port)
 
+    def start(self) -> None:
+        """Begin to take snapshots."""
+        self._thread = threading.Thread(target=self._work, name="monitor", daemon=True)
+        self._thread.start()
+
     def stop(self) -> None:
-        """End both threads and free the port."""
+        """End what was started and free the port."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -162,13 +162,17 @@ class Monitor(Collector):
             self._server.stop()
 
     def look(self) -> Snapshot | None:
-        """Take a snapshot now; None when chain or store fail, which is counted."""
+        """Take a snapshot now; None when chain or store fail, which is counted.
+
+        The bits are checked first when that is due.
+        """
+        self._check_bits()
         try:
             snapshot = self._observatory.take()
         except (ChainError, StoreError) as error:
             self._errors.labels("snapshot", type(error).__name__).inc()
             return None
-        now = time.monotonic()
+        now = self._clock()
         if self._latest is None or snapshot.block != self._latest[0].block:
             self._head_at = now
         self._note_waiting(snapshot, now)
@@ -177,7 +181,7 @@ class Monitor(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield what is known at this moment."""
-        now = time.monotonic()
+        now = self._clock()
         if self._latest:
             snapshot, taken_at = self._latest
             yield from families(snapshot, now - taken_at)
@@ -190,6 +194,9 @@ class Monitor(Collector):
         text = "How long the same transaction has been the first that waits for a block"
         yield gauge("infernet_transaction_wait_seconds", text, age)
         yield from self._machine()
+        if self._checked:
+            text = "1 while this machine gives the right bits, 0 otherwise"
+            yield gauge("infernet_conformance_exact", text, self._checked[0])
         alerts, fates = self._sources.alerts(), self._sources.webhook()
         yield counters("infernet_alerts", "Alerts that were raised", "event", alerts)
         yield counters("infernet_webhook_alerts", "Alerts to the webhook", "outcome", fates)
@@ -211,21 +218,19 @@ class Monitor(Collector):
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            self._check_bits()
             self.look()
             self._stop.wait(self._snapshot_seconds)
 
     def _check_bits(self) -> None:
-        now = time.monotonic()
-        if now - self._checked_at < self._conformance_seconds:
+        now = self._clock()
+        if self._checked and now - self._checked[1] < self._conformance_seconds:
             return
-        self._checked_at = now
         try:
             is_exact = self._sources.is_exact()
         except BackendError as error:
             self._errors.labels("conformance", type(error).__name__).inc()
             is_exact = False
-        self._exact.set(is_exact)
+        self._checked = (is_exact, now)
         if not is_exact:
             self._log.error("conformance_failed", backend=self._sources.backend)
 

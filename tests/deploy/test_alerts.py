@@ -1,0 +1,312 @@
+"""Each shipped alert is fired by causing its fault, and by nothing else.
+
+A real monitor of a real player is scraped over HTTP; the shipped rules are evaluated on what it
+said, and by promtool too where it is installed. Only the passing of minutes is pretended.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from executor.actor import Executor
+from infernet.backend.conformance import Report as Conformance
+from infernet.backend.conformance import check, run_conformance
+from infernet.backend.engine import open_engine
+from infernet.chain.connection import Chain
+from infernet.chain.records import Address, AssertionStatus, Wei
+from infernet.chain.wallet import Wallet, faucet
+from infernet.monitor.alerts import Alert, Severity
+from infernet.monitor.metrics import Monitor, Sources
+from infernet.monitor.snapshot import Capacity, Observatory, Role
+from infernet.monitor.webhook import Webhook
+from infernet.store.checks import Checks, Finding, Result
+from infernet.store.database import Database, open_database
+from interpreter.program import Program
+from tests.stage import ETHER, Stage, new_stage
+
+from .scrape import STEP_SECONDS, Prometheus
+
+HOUR = 3_600 // STEP_SECONDS
+FIRED: set[str] = set()
+
+
+@pytest.fixture(scope="module")
+def town() -> Stage:
+    return new_stage()
+
+
+@pytest.fixture
+def stage(town: Stage) -> Iterator[Stage]:
+    with town.rewound() as stage:
+        yield stage
+
+
+@dataclass
+class Watched:
+    """A monitored player, the Prometheus that reads it, and the minutes that pass for both."""
+
+    monitor: Monitor
+    prometheus: Prometheus
+    chain: Chain
+    clock: list[float]
+
+    def minutes(self, count: int, *, ticks: bool = True, blocks: bool = True) -> set[str]:
+        """Let minutes pass and return what fires then; the loop turns and the chain grows."""
+        for _ in range(count):
+            self.clock[0] += STEP_SECONDS
+            if ticks:
+                self.monitor.on_tick(0.1)
+            if blocks:
+                self.chain.tester.mine_block()
+            self.monitor.look()
+            self.prometheus.scrape()
+        found = self.prometheus.firing()
+        FIRED.update(found)
+        return found
+
+
+@dataclass
+class Setting:
+    """What a test changes about the player it watches."""
+
+    role: Role = Role.MINER
+    database: Database | None = None
+    capacity: Capacity | None = None
+    is_exact: Callable[[], bool] = lambda: True
+    data_dir: Path = Path()
+    webhook: Callable[[], dict[str, int]] = dict
+
+
+@contextmanager
+def watched(stage: Stage, account: Address, setting: Setting | None = None) -> Iterator[Watched]:
+    """Serve a player's metrics while the block runs, and be sure that nothing fires at first."""
+    given = setting or Setting()
+    names, clock = {stage.root: "toy"}, [0.0]
+    view = stage.view()
+    observatory = Observatory(view, account, given.role, names, given.database, given.capacity)
+    sources = Sources(given.data_dir, "onnxruntime", given.is_exact, webhook=given.webhook)
+    monitor = Monitor(observatory, sources, clock=lambda: clock[0])
+    port = monitor.serve("127.0.0.1", 0)
+    job = f"infernet-{given.role}"
+    prometheus = Prometheus({job: f"http://127.0.0.1:{port}"}, start=time.time())
+
+    player = Watched(monitor, prometheus, stage.chain, clock)
+    try:
+        assert player.minutes(3) == set()
+        yield player
+    finally:
+        monitor.stop()
+
+
+def lied(stage: Stage) -> Executor:
+    """Return a liar whose false result is on chain."""
+    stage.request(stage.wallet())
+    liar = stage.executor(stage.wallet(), lie_at=stage.steps // 2)
+    while not stage.contracts.market.assertions():
+        liar.tick()
+    return liar
+
+
+@pytest.mark.parametrize(
+    ("role", "alert"), [(Role.MINER, "MinerDown"), (Role.FISHERMAN, "FishermanDown")]
+)
+def test_a_player_that_stopped_is_down(stage: Stage, role: Role, alert: str) -> None:
+    with watched(stage, stage.wallet().address, Setting(role)) as player:
+        player.monitor.stop()
+        assert player.minutes(1) == set()
+        assert player.minutes(1) == {alert}
+
+
+def test_a_loop_without_turns_is_stalled(stage: Stage) -> None:
+    with watched(stage, stage.wallet().address) as player:
+        assert player.minutes(2, ticks=False) == set()
+        assert player.minutes(2, ticks=False) == {"LoopStalled"}
+        assert player.minutes(1) == set()
+
+
+def test_a_claim_and_a_turn_near_their_deadlines_are_told(stage: Stage) -> None:
+    wallet = stage.wallet()
+    stage.request(stage.wallet())
+    miner = stage.executor(wallet)
+    miner.tick()
+    with watched(stage, wallet.address) as player:
+        stage.skip(2_800)
+        assert player.minutes(1) == {"DeadlineNear"}
+        miner.tick()
+        assert player.minutes(1) == set()
+        watcher = stage.fisherman(stage.wallet(), lie_at=1)
+        watcher.tick()
+        stage.skip(5)
+        watcher.tick()
+        assert player.minutes(1) == set()
+        clock = stage.contracts.games.clock_for(stage.steps)
+        stage.skip(clock)
+        assert player.minutes(1) == {"DeadlineNear"}
+
+
+def test_a_lie_that_is_caught_loses_the_dispute_and_the_stake(stage: Stage) -> None:
+    liar, watcher = lied(stage), stage.fisherman(stage.wallet())
+    (assertion,) = stage.contracts.market.assertions()
+    with watched(stage, liar.wallet.address) as player:
+        while not stage.contracts.games.is_voided(assertion.assertion_id):
+            stage.skip(5)
+            watcher.tick()
+            liar.tick()
+        assert player.minutes(1) == {"DisputeLost"}
+        stage.skip(stage.contracts.game_constants.open_seconds + 1)
+        watcher.tick()
+        status = stage.contracts.market.assertion(assertion.assertion_id).status
+        assert status is AssertionStatus.SLASHED
+        assert player.minutes(1) == {"DisputeLost", "ResultSlashed"}
+        assert player.minutes(HOUR) == set()
+
+
+def test_wrong_bits_are_told(stage: Stage) -> None:
+    class Wrong:
+        """An engine with one bit off."""
+
+        def __init__(self, program: Program) -> None:
+            self._engine = open_engine(program)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._engine, name)
+
+        def run(self, data: object) -> object:
+            output = self._engine.run(data).copy()
+            output[0] ^= 1
+            return output
+
+    broken = [False]
+
+    def is_exact() -> bool:
+        report: Conformance = check(Wrong) if broken[0] else run_conformance()
+        return report.is_exact
+
+    with watched(stage, stage.wallet().address, Setting(is_exact=is_exact)) as player:
+        broken[0] = True
+        assert player.minutes(HOUR) == {"ConformanceFailed"}
+
+
+def test_a_chain_without_new_blocks_is_stale(stage: Stage) -> None:
+    with watched(stage, stage.wallet().address) as player:
+        assert player.minutes(5, blocks=False) == set()
+        assert player.minutes(1, blocks=False) == {"ChainHeadStale"}
+        assert player.minutes(1) == set()
+
+
+def test_a_wallet_that_cannot_pay_a_dispute_is_low(stage: Stage) -> None:
+    account, web3 = Account.create(), stage.chain.web3
+    funded = Wallet(stage.chain, faucet(stage.chain))
+    funded.transfer(Address(account.address), Wei(ETHER))
+    with watched(stage, Address(account.address)) as player:
+        spending = {
+            "to": funded.address,
+            "value": ETHER * 999 // 1_000,
+            "gas": 21_000,
+            "gasPrice": 2 * 10**9,
+            "nonce": 0,
+            "chainId": stage.chain.chain_id,
+        }
+        web3.eth.send_raw_transaction(account.sign_transaction(spending).raw_transaction)
+        assert player.minutes(2) == {"BalanceLow"}
+        funded.transfer(Address(account.address), Wei(ETHER))
+        assert player.minutes(1) == set()
+
+
+def test_a_miner_without_free_stake_is_told_while_it_has_room(stage: Stage) -> None:
+    wallet, stake = stage.wallet(), stage.contracts.registry.info(stage.root).minimum_stake
+    vault = stage.contracts.vault
+    vault.deposit(wallet, Wei(2 * stake))
+    with watched(stage, wallet.address, Setting(capacity=Capacity(2, stake))) as player:
+        vault.withdraw(wallet, Wei(stake + ETHER // 100))
+        assert player.minutes(10) == set()
+        assert player.minutes(1) == {"StakeExhausted"}
+        vault.deposit(wallet, Wei(ETHER // 100))
+        assert player.minutes(1) == set()
+
+
+def test_many_errors_of_the_loop_are_told(stage: Stage) -> None:
+    with watched(stage, stage.wallet().address) as player:
+        player.monitor.on_error(ValueError("one"))
+        assert player.minutes(1) == set()
+        for _ in range(20):
+            player.monitor.on_error(ValueError("another"))
+        assert player.minutes(1) == {"ErrorsRising"}
+
+
+def test_results_that_were_missed_are_told(stage: Stage, tmp_path: Path) -> None:
+    database = open_database(tmp_path / "account.sqlite")
+    seen = Checks(database)
+    results = [Result(bytes([i]), b"", b"", False, 0.0, 0, 0) for i in range(3)]
+    seen.add((result, Finding.UNCHECKED) for result in results)
+    setting = Setting(Role.FISHERMAN, database)
+    with watched(stage, stage.wallet().address, setting) as player:
+        seen.conclude(results[0].assertion_id, Finding.TRUE)
+        assert player.minutes(1) == set()
+        seen.conclude(results[1].assertion_id, Finding.LATE)
+        assert player.minutes(1) == {"CoverageLow"}
+    database.close()
+
+
+def test_a_webhook_that_refuses_is_told(stage: Stage) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        status = 200
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(self.status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    webhook = Webhook(f"http://127.0.0.1:{server.server_port}/hook")
+    setting = Setting(webhook=lambda: asdict(webhook.counts))
+    alert = Alert("false_result_found", Severity.WARNING, "a test")
+
+    def told(count: int) -> None:
+        webhook.put(alert)
+        while webhook.counts.sent + webhook.counts.failed < count:
+            time.sleep(0.01)
+
+    try:
+        with watched(stage, stage.wallet().address, setting) as player:
+            told(1)
+            assert player.minutes(1) == set()
+            Refusing.status = 403
+            told(2)
+            assert player.minutes(1) == {"WebhookFailing"}
+    finally:
+        webhook.close()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk to fill")
+def test_a_full_disk_is_told(stage: Stage, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1100m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine does not let root mount a small disk")
+    try:
+        with watched(stage, stage.wallet().address, Setting(data_dir=disk)) as player:
+            (disk / "much").write_bytes(bytes(160_000_000))
+            assert player.minutes(1) == {"DiskLow"}
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
