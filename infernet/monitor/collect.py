@@ -6,16 +6,19 @@ Amounts are in ether, as floating point numbers; `infernet status --json` has th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from infernet.chain.endpoints import EndpointStatus
 from infernet.chain.records import Wei
 
 from .snapshot import Duty, Role, Snapshot, Turn
 
 _WEI_PER_ETHER = 10**18
+# A counter that only appears with its first fault would hide that one from `increase`.
+_FAULTS = ("refused", "timeout", "http", "throttled", "malformed", "stale", "disagrees")
 
 Samples = Mapping[str, float]
 
@@ -28,6 +31,20 @@ def families(snapshot: Snapshot, age_seconds: float) -> Iterator[Metric]:
     yield from _transactions(snapshot)
     yield from _coverage(snapshot)
     yield gauge("infernet_head_block", "Latest block that was seen", snapshot.block)
+
+
+def network(endpoints: Sequence[EndpointStatus]) -> Iterator[Metric]:
+    """Yield how the nodes fare."""
+    text = "Failures of a node: " + ", ".join(_FAULTS)
+    faults = CounterMetricFamily("infernet_rpc_faults", text, labels=["endpoint", "kind"])
+    for endpoint in endpoints:
+        for kind, count in {**dict.fromkeys(_FAULTS, 0), **endpoint.faults}.items():
+            faults.add_metric([endpoint.name, kind], count)
+    yield faults
+    shunned = {endpoint.name: float(endpoint.is_shunned) for endpoint in endpoints}
+    yield gauges("infernet_rpc_shunned", "1 while others are asked first", "endpoint", shunned)
+    delays = {e.name: e.latency_seconds for e in endpoints if e.latency_seconds is not None}
+    yield gauges("infernet_rpc_latency_seconds", "Smoothed time to answer", "endpoint", delays)
 
 
 def gauge(name: str, text: str, value: float) -> Metric:

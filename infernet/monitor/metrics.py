@@ -33,9 +33,10 @@ from infernet.backend.errors import BackendError
 from infernet.chain.errors import ChainError
 from infernet.store.errors import StoreError
 
-from .collect import counters, families, gauge
+from .collect import counters, families, gauge, network
+from .observatory import Observatory
 from .process import memory_bytes
-from .snapshot import Observatory, Role, Snapshot
+from .snapshot import Role, Snapshot
 
 _SNAPSHOT_SECONDS = 15.0
 _CONFORMANCE_SECONDS = 3_600.0
@@ -194,6 +195,7 @@ class Monitor(Collector):
         text = "How long the same transaction has been the first that waits for a block"
         yield gauge("infernet_transaction_wait_seconds", text, age)
         yield from self._machine()
+        yield from network(self._observatory.contracts.chain.endpoints)
         if self._checked:
             text = "1 while this machine gives the right bits, 0 otherwise"
             yield gauge("infernet_conformance_exact", text, self._checked[0])

@@ -28,7 +28,8 @@ from infernet.chain.records import Address, AssertionStatus, Wei
 from infernet.chain.wallet import Wallet, faucet
 from infernet.monitor.alerts import Alert, Severity
 from infernet.monitor.metrics import Monitor, Sources
-from infernet.monitor.snapshot import Capacity, Observatory, Role
+from infernet.monitor.observatory import Observatory
+from infernet.monitor.snapshot import Capacity, Role
 from infernet.monitor.webhook import Webhook
 from infernet.store.checks import Checks, Finding, Result
 from infernet.store.database import Database, open_database

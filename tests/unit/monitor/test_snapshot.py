@@ -7,7 +7,8 @@ import json
 import pytest
 
 from infernet.chain.records import AssertionStatus, TaskStatus
-from infernet.monitor.snapshot import Duty, Money, Observatory, Role, Snapshot, Turn
+from infernet.monitor.observatory import Observatory
+from infernet.monitor.snapshot import Duty, Money, Role, Snapshot, Turn
 from tests.stage import FEE, Stage, new_stage
 
 
