@@ -56,6 +56,14 @@ PRODUCTION = Constants(
 )
 
 
+# For a node of one's own, where people watch: finality after a minute instead of hours.
+TRIAL = replace(
+    PRODUCTION,
+    market=replace(PRODUCTION.market, window_seconds=60, assert_seconds=300, reveal_seconds=120),
+    game=replace(PRODUCTION.game, open_seconds=60, clock_seconds=120, grace_seconds=30),
+)
+
+
 def deploy(wallet: Wallet, constants: Constants, guardian: Address | None = None) -> Contracts:
     """Deploy and wire every contract; `guardian` may pause new requests (default: the wallet)."""
     chain = wallet.chain

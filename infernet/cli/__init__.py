@@ -1,7 +1,7 @@
 """The command line: one place where errors become one clear message and an exit code.
 
 0 done · 2 usage · 3 bad input or model · 4 chain or balance · 5 a verdict against expectation ·
-6 this machine's bits differ
+6 this machine's bits differ · 7 the player's own file
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from infernet.actors.errors import ActorError
 from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainError
 from infernet.config import ConfigError
+from infernet.keys import KeyStoreError
 from infernet.models.errors import ModelError
+from infernet.store.errors import StoreError
 from interpreter.errors import InterpreterError
 
 from . import chain, model
@@ -33,6 +35,8 @@ KNOWN = (
     ActorError,
     ChainError,
     ConfigError,
+    KeyStoreError,
+    StoreError,
     DemoFailed,
     BackendError,
     InterpreterError,

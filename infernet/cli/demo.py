@@ -18,7 +18,6 @@ from infernet.backend.hashing import hash_bytes
 from infernet.chain.connection import Chain, connect, embedded_chain
 from infernet.chain.records import Wei
 from infernet.chain.wallet import Sent
-from infernet.config import Settings
 from infernet.models.pipeline import Model
 from infernet.models.store import load_model
 
@@ -71,7 +70,10 @@ def demo(
     ] = "random",
     seed: Annotated[int | None, typer.Option(help="Makes the random choices repeatable.")] = None,
     rpc: Annotated[
-        str | None, typer.Option(help="A development node, such as anvil; default: embedded.")
+        str | None,
+        typer.Option(
+            envvar="INFERNET_RPC_URL", help="A development node, such as anvil; default: embedded."
+        ),
     ] = None,
 ) -> None:
     """Serve one task honestly and one with a lie, and see both end as they must.
@@ -81,8 +83,7 @@ def demo(
     began = time.monotonic()
     screen = Screen.open(to_stderr=as_json)
     scene = prepare(model, input_file, lie_at, random.Random(seed))
-    url = Settings.load().rpc_url if rpc is None else rpc
-    chain = embedded_chain() if url is None else connect(url)
+    chain = embedded_chain() if rpc is None else connect(rpc)
     conformance = require_conformance()
     introduce(screen, scene, chain, conformance)
     result = run(screen, scene, chain, conformance, began)

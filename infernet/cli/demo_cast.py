@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from executor.actor import Executor, Policy
+from executor.actor import Executor
+from executor.policy import Policy
+from executor.registration import carry_out, plan
 from fisherman.actor import Fisherman
 from infernet.actors.holdings import Run, hold
 from infernet.actors.report import Tell
@@ -85,6 +87,8 @@ def set_stage(
     def executor(name: str, told: Lie | None) -> Executor:
         own = Contracts(chain, contracts.deployment)
         model = load().program
+        programs = {"model": model}
+        carry_out(own, wallets[name], plan(own, wallets[name], policy, programs), programs)
         holdings = hold(own, model, runner(model, told))
         return Executor(own, wallets[name], holdings, policy, conformance, name, tell)
 

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from eth_account import Account
 from PIL import Image
 
 from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainUnavailable, InsufficientBalance
 from infernet.cli import KNOWN, exit_code_of, run
-from infernet.cli.chain import open_keystore
 from infernet.cli.demo_play import DemoFailed
-from infernet.config import ConfigError, read_password
+from infernet.config import ConfigError
 from infernet.models.errors import InvalidInput, InvalidOption
 from infernet.models.store import shipped_dir
 
@@ -180,31 +178,3 @@ def test_conformance_is_told_in_one_object(capsys: pytest.CaptureFixture[str]) -
 def test_exit_codes_follow_the_consequence(error: Exception, code: int) -> None:
     assert isinstance(error, KNOWN)
     assert exit_code_of(error) == code
-
-
-class TestKeystore:
-    """Keys come from encrypted files; what cannot be opened is said before anything is sent."""
-
-    def test_absent_or_empty_password_file(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="cannot be read"):
-            read_password(tmp_path / "absent")
-        (tmp_path / "empty").write_text("")
-        with pytest.raises(ConfigError, match="is empty"):
-            read_password(tmp_path / "empty")
-        (tmp_path / "good").write_text("secret\nrest\n")
-        assert read_password(tmp_path / "good") == "secret"
-
-    @pytest.mark.parametrize("content", ["", "{}", "[]", '{"crypto": 1}', "\0"])
-    def test_file_that_is_no_keystore(self, tmp_path: Path, content: str) -> None:
-        (tmp_path / "key").write_text(content)
-        (tmp_path / "pass").write_text("secret")
-        with pytest.raises(ConfigError, match="does not open"):
-            open_keystore(tmp_path / "key", tmp_path / "pass")
-
-    def test_wrong_password_does_not_show_it(self, tmp_path: Path) -> None:
-        keystore = Account.encrypt(bytes(range(1, 33)), "right", kdf="pbkdf2", iterations=2)
-        (tmp_path / "key").write_text(json.dumps(keystore))
-        (tmp_path / "pass").write_text("wrong-secret")
-        with pytest.raises(ConfigError) as caught:
-            open_keystore(tmp_path / "key", tmp_path / "pass")
-        assert "wrong-secret" not in str(caught.value)
