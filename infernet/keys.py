@@ -60,7 +60,8 @@ def open_keystore(path: Path, passphrase_file: Path | None, prompt: Prompt | Non
     address = _address_in(content, path)
     passphrase = find_passphrase(path, address, passphrase_file, prompt)
     try:
-        return Account.from_key(Account.decrypt(content, passphrase))
+        account: LocalAccount = Account.from_key(Account.decrypt(content, passphrase))
+        return account
     except ValueError as error:
         # The library names the fault; the passphrase and the key are not in its words.
         reason = "the passphrase is wrong" if "MAC" in str(error) else str(error)
@@ -140,9 +141,8 @@ def _address_in(content: str, path: Path) -> str:
         found = json.loads(content)
     except ValueError:
         found = None
-    if not isinstance(found, dict) or not isinstance(
-        found.get("crypto", found.get("Crypto")), dict
-    ):
+    found = found if isinstance(found, dict) else {}
+    if not isinstance(found.get("crypto", found.get("Crypto")), dict):
         raise KeyStoreError(
             f"{path} is not an encrypted keystore; make one with `infernet miner init`, and never "
             "keep a bare key in a file"

@@ -113,7 +113,7 @@ class WalletTable:
 class FishermanTable:
     """How far the watcher goes."""
 
-    mode: str = _is(cast(Callable[[object], str], values.one_of(*MODES)), "full", ", ".join(MODES))
+    mode: str = _is(values.one_of(*MODES), "full", ", ".join(MODES))
     sample: Fraction = _is(values.share, Fraction(1), "share of results to re-execute")
     minimum_profit: int = _is(
         values.signed_ether, 0, "least that a challenge must leave over", unit="ether"

@@ -6,6 +6,7 @@ Each reader returns the value or raises ValueError with what is allowed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
@@ -140,7 +141,7 @@ def gwei(value: object) -> int:
     return int(amount * 10**9)
 
 
-def one_of(*names: str) -> object:
+def one_of(*names: str) -> Callable[[object], str]:
     """Return a reader of one of a few words."""
 
     def read(value: object) -> str:
