@@ -24,7 +24,10 @@ demo: $(READY) ## Run an honest and a false task to their verdicts (ARGS="--mode
 
 test: test-unit test-contracts ## Run all tests
 
-test-unit: $(READY) ## Run the Python tests
+test-unit: $(READY) ## Run the Python tests (npm brings anvil; without it those that need it are skipped)
+ifdef NPM
+	@$(MAKE) --no-print-directory contracts/node_modules/.ready
+endif
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 test-contracts: $(READY) ## Run the Solidity tests (needs npm)
