@@ -1,1 +1,1 @@
-"""The miner: claims tasks, executes, asserts and defends."""
+"""The miner: registers, claims tasks, executes, asserts, defends, and takes its money out."""

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bisection.game import Player
-from executor.actor import Executor, Policy
+from executor.actor import Executor
+from executor.policy import Policy
+from executor.registration import carry_out, plan
 from fisherman.actor import Fisherman
 from fisherman.policy import FishermanPolicy
 from infernet.actors.holdings import StartRun, hold
@@ -81,10 +83,12 @@ class Stage:
         return truth if lie_at is None else TamperedTrace(truth, Step(lie_at), MUTATION)
 
     def executor(self, wallet: Wallet, lie_at: int | None = None, max_tasks: int = 4) -> Executor:
-        """Return an executor, as after a start of its process."""
+        """Return an executor whose stakes are deposited, as after a start of its process."""
         view = self.view()
         held = hold(view, self.program, lambda data: self.run(lie_at, data))
         policy = Policy(view.registry.info(self.root).minimum_stake, max_tasks)
+        programs = {"random": self.program}
+        carry_out(view, wallet, plan(view, wallet, policy, programs), programs)
         name = Player.EXECUTOR.value
         return Executor(view, wallet, held, policy, self.conformance, name, self.reports.append)
 

@@ -28,6 +28,11 @@ class Registry(Contract):
         """Return what a registration costs, for good."""
         return Wei(self.view("depositWei"))
 
+    def floor(self, program: Program) -> Wei:
+        """Return the least stake behind a task of a program, registered or not."""
+        steps = program.header.steps_per_iteration * program.header.max_iterations
+        return Wei(self.view("minimumStakeOf", steps))
+
     def checked(self, registrant: Address, root: ProgramRoot) -> int | None:
         """Return how many descriptors of a begun registration are checked; None: not begun."""
         begun, operators, _ = self.view("progress", registrant, root)

@@ -89,6 +89,8 @@ def set_stage(
         model = load().program
         programs = {"model": model}
         carry_out(own, wallets[name], plan(own, wallets[name], policy, programs), programs)
+        setup.extend(sent[name])
+        sent[name].clear()
         holdings = hold(own, model, runner(model, told))
         return Executor(own, wallets[name], holdings, policy, conformance, name, tell)
 

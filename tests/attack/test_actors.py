@@ -90,8 +90,9 @@ def test_a_lost_race_does_not_stop_an_executor(stage: Stage) -> None:
         if market.task(first).status is TaskStatus.OPEN:
             market.claim(rival, first, stake, stake)
 
-    executor = stage.executor(stage.wallet())
-    executor.wallet = raced(executor.wallet, snatch)
+    wallet = stage.wallet()
+    stage.executor(wallet)
+    executor = stage.executor(raced(wallet, snatch))
     for _ in range(4):
         executor.tick()
     assert market.task(first).executor == rival.address
@@ -163,7 +164,7 @@ def test_a_task_about_to_expire_is_no_trap_for_a_stake(stage: Stage, seconds: in
     executor = stage.executor(stage.wallet())
     executor.tick()
     assert market.task(task_id).status is TaskStatus.OPEN
-    assert stage.contracts.vault.balance(executor.wallet.address).total == 0
+    assert stage.contracts.vault.balance(executor.wallet.address).locked == 0
 
 
 def test_an_assertion_that_a_reorganisation_brings_is_seen(stage: Stage) -> None:

@@ -1,0 +1,50 @@
+"""What an operator wants of a miner, and which tasks that makes worth having: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from infernet.chain.market import TaskFound
+from infernet.chain.records import NO_WEI, Wei
+
+from .errors import PolicyError
+
+# Of the expected time, what a task may take before it is called late.
+_MARGIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a miner is ready for; raise PolicyError for what makes no sense.
+
+    `stake_wei`: locked for each task, at least the model's floor. `max_tasks`: tasks in work at a
+    time, claimed and not asserted. A task that ends in less than `minimum_seconds` is left alone:
+    who claims it and comes too late with the result loses a part of its stake.
+    """
+
+    stake_wei: Wei
+    max_tasks: int = 4
+    minimum_fee_wei: Wei = NO_WEI
+    minimum_seconds: int = 600
+
+    def __post_init__(self) -> None:
+        if self.max_tasks < 1:
+            raise PolicyError(f"max_tasks is {self.max_tasks}; choose 1 or more")
+        if self.stake_wei <= 0:
+            raise PolicyError(f"the stake is {self.stake_wei} wei; choose more than nothing")
+
+
+def fits(seconds_left: int, seconds_to_assert: int, expected_seconds: float, ahead: int) -> bool:
+    """Say whether a task can be asserted in time behind `ahead` others that are in work.
+
+    `seconds_left`: until the task's deadline; `seconds_to_assert`: what the market gives a claim.
+    """
+    needed = expected_seconds * (ahead + 1) * _MARGIN
+    return needed <= min(seconds_left, seconds_to_assert)
+
+
+def by_worth(offers: Iterable[tuple[TaskFound, float]]) -> list[TaskFound]:
+    """Return offers, given with their expected seconds, the best paid for its time first."""
+    ranked = sorted(offers, key=lambda pair: (-pair[0].fee / pair[1], pair[0].block_number))
+    return [offer for offer, _ in ranked]
