@@ -43,7 +43,8 @@ class Faults:
     `duplicate`: the node is asked twice, the second answer counts; `throttle`: 429 with
     `retry_after` in seconds; `fail`: 500; `truncate`: half of the answer's JSON.
     `stale_blocks`: heads and states of so many blocks ago; `lie`: every read is answered wrongly,
-    and what is sent is swallowed. `methods`: the faults touch these alone; None: all.
+    and what is sent is swallowed; `no_pending`: there is no pending block. `methods`: the faults
+    touch these alone; None: all.
     """
 
     drop: float = 0
@@ -57,6 +58,7 @@ class Faults:
     retry_after: float = 1
     stale_blocks: int = 0
     lie: bool = False
+    no_pending: bool = False
     methods: frozenset[str] | None = None
 
 
@@ -112,6 +114,9 @@ class Proxy:
         if is_meant and faults.lie and method in _SENDS:
             self.count("lie")
             return {"result": "0x" + keccak(hexstr=str(params[0])).hex()}
+        if faults.no_pending and method == "eth_getBlockByNumber" and params[0] == "pending":
+            self.count("no_pending")
+            return {"result": None}
         if is_meant and faults.stale_blocks and method not in _SENDS:
             answer = self._stale(method, params, faults.stale_blocks)
         else:

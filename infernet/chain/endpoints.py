@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 Response = dict[str, Any]
@@ -21,6 +22,7 @@ READ_SECONDS = 20.0
 _MAX_ANSWER_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 18
 _POOL_SIZE = 32
+_SLOW_FACTOR, _SLOW_SECONDS = 4.0, 0.05
 _FIRST_SHUN_SECONDS = 0.5
 _LONGEST_SHUN_SECONDS = 60.0
 _TOO_MANY_REQUESTS, _REQUEST_TIMEOUT = 429, 408
@@ -71,6 +73,11 @@ class Endpoint:
         """Return whether others should be asked first."""
         return time.monotonic() < self._shunned_until
 
+    def is_slower(self, than: Endpoint) -> bool:
+        """Return whether another endpoint answers so much sooner that it should be asked first."""
+        mine, other = self._latency_seconds or 0.0, than._latency_seconds or 0.0
+        return mine > _SLOW_FACTOR * other + _SLOW_SECONDS
+
     def status(self) -> EndpointStatus:
         """Return how the endpoint fares."""
         with self._lock:
@@ -114,11 +121,11 @@ class Endpoint:
             ) as answer:
                 _require_ok(answer)
                 return _parsed(_content(answer, deadline))
-        except requests.Timeout:
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise EndpointFault("timeout", "does not answer in time") from None
-        except requests.ConnectionError:
+        except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
             raise EndpointFault("refused", "does not answer") from None
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             what = f"does not answer properly ({type(error).__name__})"
             raise EndpointFault("malformed", what) from None
 
@@ -170,12 +177,12 @@ def _retry_seconds(answer: requests.Response) -> float:
 
 def _content(answer: requests.Response, deadline: float) -> bytes:
     chunks, size = [], 0
-    for chunk in answer.iter_content(_CHUNK_BYTES):
+    # What has come is taken as it is: to wait for a full chunk would be to wait for a trickle.
+    while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
         if size > _MAX_ANSWER_BYTES:
             raise EndpointFault("malformed", f"answers with over {_MAX_ANSWER_BYTES >> 20} MiB")
-        # A trickle would never meet the limit of a single read.
         if time.monotonic() > deadline:
             raise EndpointFault("timeout", "does not answer in time")
     return b"".join(chunks)

@@ -360,6 +360,7 @@ class QuorumProvider(JSONBaseProvider):  # type: ignore[misc]
             key=lambda endpoint: (
                 endpoint.is_shunned,
                 endpoint.head is not None and endpoint.head < head - _STALE_BLOCKS,
+                any(endpoint.is_slower(other) for other in self.endpoints),
             ),
         )
 
