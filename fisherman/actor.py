@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from infernet.actors.attempt import attempt_all
+from infernet.actors.crew import Crew, Work
 from infernet.actors.holdings import Holdings
 from infernet.actors.report import Tell, tell_nobody
 from infernet.backend.conformance import Report as Conformance
@@ -17,12 +17,11 @@ from infernet.chain.errors import Reverted
 from infernet.chain.fees import Prices
 from infernet.chain.wallet import KeySigner, Wallet
 from infernet.store.checks import Checks, Coverage
-from infernet.store.closed import Closed
 from infernet.store.database import Database, open_database
 
 from .challenge import Challenger
 from .check import Checker
-from .means import Means, Work
+from .means import Means
 from .policy import FishermanPolicy
 from .purse import Purse
 from .pursue import OwnMatters
@@ -34,8 +33,8 @@ from .watch import Watch
 class Fisherman:
     """One watcher. It meets others on chain alone. `name` is what its reports call it.
 
-    `database`: None keeps what it knows in memory. Raises ConformanceError unless `conformance`,
-    made on this machine, is exact.
+    `database`: None keeps what it knows in memory. `crew`: whose threads do the work. Raises
+    ConformanceError unless `conformance`, made on this machine, is exact.
     """
 
     contracts: Contracts
@@ -47,6 +46,7 @@ class Fisherman:
     tell: Tell = tell_nobody
     policy: FishermanPolicy = field(default_factory=FishermanPolicy)
     database: Database | None = None
+    crew: Crew = field(default_factory=Crew)
     _means: Means = field(init=False)
     _own: OwnMatters = field(init=False)
     _watch: Watch = field(init=False)
@@ -68,10 +68,10 @@ class Fisherman:
             self.name,
             self.tell,
         )
-        self._own = OwnMatters(self._means, Closed(database))
+        self._own = OwnMatters(self._means)
         self._watch = Watch(self._means)
         self._challenger = Challenger(self._means)
-        self._checker = Checker(self._means, self._challenger)
+        self._checker = Checker(self._means, self._challenger, self.crew)
 
     @property
     def checked(self) -> int:
@@ -86,13 +86,12 @@ class Fisherman:
         """Look at the chain and do what is due; return whether to look again at once."""
         mode, works = self.policy.mode, list[Work]()
         if mode.sends:
-            self._own.look()
-            # Games first: to miss a turn loses a bond, to check later loses nothing.
             works += self._own.works()
         if mode.checks:
             self._watch.look()
             works += self._challenger.works() + self._checker.works()
-        return attempt_all(works, self._overtaken) or self._checker.has_more
+        has_acted = self.crew.attempt_all(works, self._overtaken)
+        return has_acted or (self.crew.is_inline and self._checker.has_more)
 
     def _overtaken(self, error: Reverted) -> None:
         self._means.say("overtaken", f"looks again: {error}")

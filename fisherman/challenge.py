@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from infernet.actors.crew import Work
 from infernet.chain.records import (
     Asserted,
     AssertionId,
@@ -17,7 +18,7 @@ from infernet.store.checks import Finding, Result
 from interpreter.program import Step
 
 from .cost import Verdict, weigh
-from .means import Means, Work
+from .means import Means
 
 # The bond rises with each game that is begun in the meantime.
 _BOND_SLACK_BPS = 5_000
@@ -32,7 +33,7 @@ class Challenger:
     def works(self) -> list[Work]:
         """Return what is to be done about each false result that stands."""
         due = self._means.checks.open(Finding.FALSE, self._means.now())
-        return [partial(self.challenge, result) for result in due]
+        return [Work(r.assertion_id, partial(self.challenge, r), r.window_end) for r in due]
 
     def challenge(self, result: Result) -> bool:
         """Commit a challenge if it is due, allowed and worth it; return whether it was sent."""

@@ -8,6 +8,7 @@ from time import monotonic
 from bisection.dissection import cuts
 from bisection.solver import should_challenge
 from infernet.actors.board import assertion_of
+from infernet.actors.crew import Crew, Work
 from infernet.chain.records import (
     Asserted,
     AssertionId,
@@ -24,12 +25,12 @@ from .challenge import Challenger
 from .choose import in_order
 from .cost import weigh_demand
 from .errors import RunFailed
-from .means import Means, Work
+from .means import Means
 from .runs import GuardedRun
 
-# A turn checks for about so long, so that games get theirs.
+# What is begun at once takes about so long, so that games get their turn.
 _BATCH_SECONDS = 2.0
-_MOST_IN_BATCH = 64
+_MOST_IN_BATCH = 256
 # How much the latest check counts in the mean.
 _WEIGHT = 0.1
 
@@ -37,20 +38,22 @@ _WEIGHT = 0.1
 class Checker:
     """Checks due results in order; hands false ones to the challenger."""
 
-    def __init__(self, means: Means, challenger: Challenger) -> None:
-        self._means, self._challenger = means, challenger
+    def __init__(self, means: Means, challenger: Challenger, crew: Crew) -> None:
+        self._means, self._challenger, self._crew = means, challenger, crew
         self._seconds_each = 1.0
         self._has_doubt = False
         self.has_more = False
 
     def works(self) -> list[Work]:
-        """Return the checks of this turn, the most urgent first."""
-        now = self._means.now()
+        """Return the checks of this turn, the most urgent first; few enough to choose anew soon."""
+        now, crew = self._means.now(), self._crew
         due = in_order(self._means.checks.open(Finding.UNCHECKED, now), now, self._seconds_each)
+        idle = [result for result in due if not crew.is_busy_with(result.assertion_id)]
         fitting = int(_BATCH_SECONDS / self._seconds_each)
         size = min(max(fitting, self._means.policy.max_runs), _MOST_IN_BATCH)
-        self.has_more = len(due) > size
-        return [partial(self._check, result) for result in due[:size]]
+        chosen = idle[: max(0, size - (len(due) - len(idle)))]
+        self.has_more = len(chosen) < len(idle)
+        return [Work(r.assertion_id, partial(self._check, r), r.window_end) for r in chosen]
 
     def _check(self, result: Result) -> bool:
         market, now = self._means.contracts.market, self._means.now()

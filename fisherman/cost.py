@@ -13,17 +13,16 @@ from bisection.dissection import worst_dissections
 from infernet.chain.records import GameConstants, MarketConstants, Wei
 from infernet.chain.wallet import in_ether
 
-# In gas: a commit that also deposits, into slots that were never used.
+# A commit that also deposits, into slots that were never used.
 COMMIT_GAS = 230_000
 OPEN_GAS, OPEN_GAS_EACH = 107_000, 1_100
 DISSECT_GAS, DISSECT_GAS_EACH = 54_000, 1_100
+# The limit that the provers are built for; a timeout takes less.
 PROVE_GAS = 300_000
-TIMEOUT_GAS = 130_000
-PRIORITY_GAS = 110_000
-REWARD_GAS = 140_000
-SETTLE_GAS = 100_000
-DEMAND_GAS = 150_000
-REVEAL_TIMEOUT_GAS = 150_000
+PRIORITY_GAS = 60_000
+REWARD_GAS = 130_000
+DEMAND_GAS = 110_000
+REVEAL_TIMEOUT_GAS = 140_000
 
 # The contract's scale of what a reveal earns (spec: dispute.md, "Availability").
 _REVEAL_OVERHEAD_BYTES, _MOST_INPUT_BYTES = 4_096, 262_144

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from infernet.actors.holdings import Holdings
@@ -23,9 +22,6 @@ from infernet.store.checks import Checks
 from .policy import FishermanPolicy
 from .purse import Purse
 from .runs import Runs
-
-# Something to attempt; whether a transaction was sent.
-Work = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)

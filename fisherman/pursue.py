@@ -6,6 +6,7 @@ from functools import partial
 from threading import Lock
 
 from bisection.game import Player
+from infernet.actors.crew import Work
 from infernet.actors.report import Position
 from infernet.actors.responder import Responder
 from infernet.chain.feed import UNSETTLED_BLOCKS
@@ -21,93 +22,64 @@ from infernet.chain.records import (
     TaskId,
 )
 from infernet.chain.wallet import Sent
-from infernet.store.closed import Closed
 from interpreter.program import Step
 
-from .means import Means, Work, position_of
-
-_GAME, _DEMAND = "fisherman.game", "fisherman.demand"
+from .means import Means, position_of
 
 
 class OwnMatters:
-    """The games and demands that this account began, found on chain; ended ones are closed."""
+    """The games and demands that this account began and that are not settled, found on chain."""
 
-    def __init__(self, means: Means, closed: Closed) -> None:
-        self._means, self._closed = means, closed
+    def __init__(self, means: Means) -> None:
+        self._means = means
         self._responder = Responder(
             means.contracts, means.wallet, Player.CHALLENGER, means.name, means.tell
         )
-        self._games: dict[GameId, ChallengeFound] = {}
         self._demands: set[AssertionId] = set()
-        self._over: dict[bytes, int] = {}
+        self._lost: set[GameId] = set()
         self._warned: dict[GameId, int] = {}
         self._next_block = means.contracts.deployment.block
         self._lock = Lock()
 
-    def look(self) -> None:
-        """Take up games and demands that are new on chain, and close what has long been over."""
-        contracts, mine = self._means.contracts, self._means.address
-        head = contracts.chain.block_number()
-        since = max(contracts.deployment.block, self._next_block - UNSETTLED_BLOCKS)
-        for challenge in contracts.games.challenges(since, challenger=mine):
-            if not self._closed.contains(_GAME, challenge.game_id):
-                self._games.setdefault(challenge.game_id, challenge)
-        for event in contracts.market.events("RevealDemanded", since, demander=mine):
-            assertion_id = AssertionId(bytes(event["assertionId"]))
-            if not self._closed.contains(_DEMAND, assertion_id):
-                self._demands.add(assertion_id)
-        self._next_block = head + 1
-        self._means.purse.games_in_play = sum(each not in self._over for each in self._games)
-
     def works(self) -> list[Work]:
-        """Return what is to be done about each open matter, the nearest deadline first."""
-        head = self._means.contracts.chain.block_number()
-        games = sorted(self._games.values(), key=lambda challenge: challenge.open_deadline)
-        works: list[Work] = []
-        works += [partial(self._pursue, c, head) for c in games if self._is_awake(c.game_id, head)]
-        demands = [each for each in self._demands if self._is_awake(each, head)]
-        works += [partial(self._end_demand, each, head) for each in demands]
+        """Return what is to be done about each open matter."""
+        games = self._means.contracts.games.open_challenges(challenger=self._means.address)
+        lost = self._lost & {challenge.game_id for challenge in games}
+        self._means.purse.games_in_play = len(games) - len(lost)
+        works = [
+            Work(c.game_id, partial(self._pursue, c), c.open_deadline, is_urgent=True)
+            for c in games
+        ]
+        works += [Work(each, partial(self._end_demand, each)) for each in self._open_demands()]
         return works
 
-    def _is_awake(self, matter: bytes, head: int) -> bool:
-        """Say whether a matter needs a look: it is not over, or its end may be settled now."""
-        over_since = self._over.get(matter)
-        return over_since is None or head >= over_since + self._depth
-
-    @property
-    def _depth(self) -> int:
-        """Return how many blocks may still be replaced."""
-        return 0 if self._means.contracts.chain.is_embedded else UNSETTLED_BLOCKS
-
-    def _end(self, kind: str, matter: bytes, head: int) -> bool:
-        """Close a matter whose end no reorganisation can take back; else look again then."""
+    def _open_demands(self) -> list[AssertionId]:
+        contracts = self._means.contracts
+        head = contracts.chain.block_number()
+        since = max(contracts.deployment.block, self._next_block - UNSETTLED_BLOCKS)
+        events = contracts.market.events("RevealDemanded", since, demander=self._means.address)
+        self._next_block = head + 1
         with self._lock:
-            since = self._over.setdefault(matter, head)
-            if head < since + self._depth:
-                return False
-            self._closed.add(kind, matter)
-            self._over.pop(matter)
-            self._demands.discard(AssertionId(matter))
-            self._warned.pop(GameId(matter), None)
-            if challenge := self._games.pop(GameId(matter), None):
-                self._means.runs.drop(challenge.assertion_id)
-        return False
+            self._demands |= {AssertionId(bytes(event["assertionId"])) for event in events}
+            return sorted(self._demands)
 
-    def _pursue(self, challenge: ChallengeFound, head: int) -> bool:
+    def _pursue(self, challenge: ChallengeFound) -> bool:
         games, game_id = self._means.contracts.games, challenge.game_id
         record = games.game(game_id)
+        if record.status is GameStatus.LOST:
+            if game_id not in self._lost:
+                self._lost.add(game_id)
+                position = position_of(game_id, record)
+                self._say("game_lost", "loses a game", None, challenge, position)
+            return False
+        self._lost.discard(game_id)
         if record.status is GameStatus.NONE:
             # A reorganisation took the commit back; the wallet sends it again.
             return False
-        if record.status is GameStatus.LOST:
-            if game_id not in self._over:
-                position = position_of(game_id, record)
-                self._say("game_lost", "loses a game", None, challenge, position)
-            return self._end(_GAME, game_id, head)
         contest = games.contest(challenge.assertion_id)
         if contest.voided_at:
-            return self._collect(challenge, record, contest, head)
-        self._over.pop(game_id, None)
+            self._warned.pop(game_id, None)
+            return self._collect(challenge, record, contest)
         return self._play(challenge, record)
 
     def _play(self, challenge: ChallengeFound, record: GameRecord) -> bool:
@@ -136,9 +108,7 @@ class OwnMatters:
             position = position_of(game_id, record)
             self._say("turn_due_soon", what, None, challenge, position)
 
-    def _collect(
-        self, challenge: ChallengeFound, record: GameRecord, contest: Contest, head: int
-    ) -> bool:
+    def _collect(self, challenge: ChallengeFound, record: GameRecord, contest: Contest) -> bool:
         """Take reward or bond after the assertion fell."""
         means, games = self._means, self._means.contracts.games
         if contest.candidate == challenge.game_id and not contest.rewarded:
@@ -159,7 +129,8 @@ class OwnMatters:
             sent = games.settle(means.wallet, challenge.game_id)
             self._say("bond_returned", "takes its bond back", sent, challenge)
             return True
-        return self._end(_GAME, challenge.game_id, head)
+        means.runs.drop(challenge.assertion_id)
+        return False
 
     def _comes_before(
         self, challenge: ChallengeFound, record: GameRecord, contest: Contest
@@ -179,13 +150,14 @@ class OwnMatters:
         terms = means.contracts.market.terms(challenge.assertion_id)
         return run is not None and run.state_hashes([Step(terms.steps)]) == [first.claim]
 
-    def _end_demand(self, assertion_id: AssertionId, head: int) -> bool:
+    def _end_demand(self, assertion_id: AssertionId) -> bool:
         means = self._means
         asserted = means.contracts.market.assertion(assertion_id)
         is_open = asserted.demand is DemandStatus.OPEN and asserted.demander == means.address
         if not is_open or asserted.status is not AssertionStatus.PENDING:
-            return self._end(_DEMAND, assertion_id, head)
-        self._over.pop(assertion_id, None)
+            with self._lock:
+                self._demands.discard(assertion_id)
+            return False
         if means.now() <= asserted.reveal_deadline:
             return False
         sent = means.contracts.market.timeout_reveal(means.wallet, assertion_id)

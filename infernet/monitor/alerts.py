@@ -71,6 +71,17 @@ SEVERITIES: Mapping[str, Severity] = {
     "check_failed": Severity.ERROR,
     "coverage_low": Severity.WARNING,
 }
+# Strangers can cause any number of these; they are told as one matter.
+_COMMON = frozenset(
+    {
+        "input_hidden",
+        "insufficient_funds",
+        "own_results_differ",
+        "window_missed",
+        "check_failed",
+        "coverage_low",
+    }
+)
 _RPC_TROUBLE, _RPC_BACK = "rpc_trouble", "rpc_back"
 
 
@@ -104,7 +115,8 @@ class Alerts:
         if severity is None:
             return
         alert = Alert(report.event, severity, f"{report.actor} {report.what}", ids_of(report))
-        self._once(alert, alert.ids.get("game_id") or alert.ids.get("assertion_id") or "")
+        matter = alert.ids.get("game_id") or alert.ids.get("assertion_id") or ""
+        self._once(alert, "" if report.event in _COMMON else matter)
 
     def on_error(self, error: Exception) -> None:
         """Raise an alert for an error that ended a turn of the loop."""

@@ -22,6 +22,8 @@ _STEPS = (
     "CREATE INDEX checks_by_block ON checks (block)",
     "CREATE INDEX checks_by_finding ON checks (program_root, finding)",
 )
+# Read at each turn; a flood of more waits on disk.
+_MOST_OPEN = 5_000
 _COLUMNS = "assertion_id, task_id, program_root, is_own, value, window_end, block, tries"
 
 
@@ -96,8 +98,11 @@ class Checks:
         self._database.execute_many(sql, [_row(result, finding) for result, finding in results])
 
     def open(self, finding: Finding, now: int) -> list[Result]:
-        """Return open results of a finding that are due."""
-        sql = f"SELECT {_COLUMNS} FROM checks WHERE is_open AND finding = ? AND due_at <= ?"
+        """Return open results of a finding that are due; of very many the most deserving."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM checks WHERE is_open AND finding = ? AND due_at <= ? "
+            f"ORDER BY tries, is_own, value DESC LIMIT {_MOST_OPEN}"
+        )
         return [_result(row) for row in self._database.execute(sql, (finding, now))]
 
     def unheld(self, now: int) -> list[Result]:

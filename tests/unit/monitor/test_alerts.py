@@ -66,10 +66,11 @@ def test_what_needs_nobody_is_no_alert() -> None:
 def test_a_matter_is_told_once_and_another_for_itself() -> None:
     drawer = Drawer()
     alerts = Alerts([drawer])
-    for _ in range(5):
+    for number in range(5):
         alerts.on_report(report("too_costly", 1))
         alerts.on_report(report("too_costly", 2))
-        alerts.on_report(report("insufficient_funds", 2))
+        # Of these a stranger could cause any number.
+        alerts.on_report(report("insufficient_funds", number))
     assert drawer.events == ["too_costly", "too_costly", "insufficient_funds"]
     assert alerts.raised == {"too_costly": 2, "insufficient_funds": 1}
 
