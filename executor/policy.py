@@ -19,7 +19,7 @@ class Policy:
     """What a miner is ready for; raise PolicyError for what makes no sense.
 
     `stake_wei`: locked for each task, at least the model's floor. `max_tasks`: tasks in work at a
-    time, claimed and not asserted. A task that ends in less than `minimum_seconds` is left alone:
+    time, claimed and not asserted; 0 claims none and ends what was begun. A task that ends in less than `minimum_seconds` is left alone:
     who claims it and comes too late with the result loses a part of its stake.
     """
 
@@ -29,8 +29,8 @@ class Policy:
     minimum_seconds: int = 600
 
     def __post_init__(self) -> None:
-        if self.max_tasks < 1:
-            raise PolicyError(f"max_tasks is {self.max_tasks}; choose 1 or more")
+        if self.max_tasks < 0:
+            raise PolicyError(f"max_tasks is {self.max_tasks}; choose 0 or more")
         if self.stake_wei <= 0:
             raise PolicyError(f"the stake is {self.stake_wei} wei; choose more than nothing")
 

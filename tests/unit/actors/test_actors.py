@@ -67,7 +67,8 @@ def test_honest_result_becomes_final_and_pays(stage: Stage) -> None:
     settle_down(executor, fisherman)
     assert stage.contracts.market.task(task_id).status is TaskStatus.FINAL
     balance = stage.contracts.vault.balance(wallet.address)
-    assert (balance.free - FEE, balance.locked) == (executor.policy.stake_wei, 0)
+    deposited = executor.policy.stake_wei * executor.policy.max_tasks
+    assert (balance.free - FEE, balance.locked) == (deposited, 0)
     (found,) = stage.contracts.market.assertions(taskId=task_id)
     assert found.output == stage.truth().output
 
@@ -77,7 +78,7 @@ def test_lie_is_slashed_and_the_fisherman_paid(stage: Stage, share: float) -> No
     lie_at = int((stage.steps - 1) * share)
     liar, watcher = stage.wallet(), stage.wallet()
     task_id = stage.request(stage.wallet())
-    executor, fisherman = stage.executor(liar, lie_at), stage.fisherman(watcher)
+    executor, fisherman = stage.executor(liar, lie_at, max_tasks=1), stage.fisherman(watcher)
     stage.reports.clear()
     while stage.contracts.market.task(task_id).status is not TaskStatus.ASSERTED:
         executor.tick()
@@ -203,7 +204,7 @@ def test_executor_takes_no_more_than_its_policy_says(stage: Stage) -> None:
 def test_nobody_acts_without_exact_conformance(stage: Stage) -> None:
     broken = replace(stage, conformance=replace(stage.conformance, digest=b"\0" * 32))
     with pytest.raises(ConformanceError):
-        broken.executor(stage.wallet(0))
+        broken.executor(stage.wallet())
     with pytest.raises(ConformanceError):
         broken.fisherman(stage.wallet(0))
 
