@@ -16,16 +16,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from bisection.errors import GameError
+from executor.errors import ExecutorError
+from fisherman.errors import FishermanError
 from infernet.actors.errors import ActorError
 from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainError
 from infernet.config import ConfigError
 from infernet.keys import KeyStoreError
 from infernet.models.errors import ModelError
+from infernet.monitor.metrics import MonitorError
 from infernet.store.errors import StoreError
 from interpreter.errors import InterpreterError
 
-from . import chain, model
+from . import chain, config, fisherman, miner, model
 from .conformance import conformance
 from .demo import demo
 from .demo_play import DemoFailed
@@ -37,6 +40,9 @@ KNOWN = (
     ConfigError,
     KeyStoreError,
     StoreError,
+    MonitorError,
+    ExecutorError,
+    FishermanError,
     DemoFailed,
     BackendError,
     InterpreterError,
@@ -46,12 +52,19 @@ _BAD_INPUT = 3
 _NOT_CONFORMING = 6
 
 app = typer.Typer(
-    help="INT8 inference that anyone can check.", no_args_is_help=True, add_completion=False
+    help="INT8 inference that anyone can check.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables could show a key.
+    pretty_exceptions_enable=False,
 )
 app.command()(demo)
 model.app.command("conformance")(conformance)
 app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")
+app.add_typer(miner.app, name="miner")
+app.add_typer(fisherman.app, name="fisherman")
+app.add_typer(config.app, name="config")
 
 
 def print_version(wanted: bool) -> None:

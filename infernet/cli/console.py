@@ -64,6 +64,15 @@ class Screen:
             table.add_row(*map(escape, row))
         self.console.print(table)
 
+    def texts(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table of texts, folded where the terminal is narrow."""
+        table = Table(box=None, pad_edge=True, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        self.console.print(table)
+
 
 def ether(amount: Wei) -> str:
     """Return an amount with six decimals; the exact one is in the JSON."""

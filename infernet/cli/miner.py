@@ -1,0 +1,229 @@
+"""`infernet miner`: make a key, register, serve, take the money out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from executor.actor import Executor
+from executor.policy import Policy
+from executor.registration import Plan, carry_out, plan
+from executor.withdrawal import Standing, standing, withdraw
+from infernet.actors.crew import Crew
+from infernet.chain.records import Wei
+from infernet.chain.wallet import in_ether
+from infernet.config import Config, ConfigError, load
+from infernet.config.values import ether
+from infernet.keys import create_keystore, read_passphrase
+from infernet.monitor.snapshot import Capacity, Role
+
+from .console import Screen
+from .options import (
+    AsJson,
+    ConfigFile,
+    ContractsFile,
+    Keystore,
+    LogFormat,
+    LogLevel,
+    PassphraseFile,
+    Rpc,
+    Yes,
+    seam_flags,
+    set_up_logs,
+)
+from .player import Player, Watch, open_player, play
+from .session import confirm_cost
+from .template import miner_toml
+
+app = typer.Typer(help="Serve tasks and earn their fees.", no_args_is_help=True)
+
+_POLL_SECONDS = 2.0
+
+
+@app.command("init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write; default: here.")] = Path(),
+    passphrase_file: PassphraseFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a miner.toml.")] = False,
+) -> None:
+    """Make a key in an encrypted keystore, and a miner.toml that names it."""
+    screen = Screen.open(to_stderr=True)
+    settings, keystore = folder / "miner.toml", folder / "keystore.json"
+    if settings.exists() and not force:
+        raise ConfigError(f"{settings} exists already; edit it, or replace it with --force")
+    if not keystore.exists():
+        address = create_keystore(keystore, _new_passphrase(passphrase_file))
+        screen.line(f"key of account {address} in {keystore}; keep a copy, nothing can replace it")
+    else:
+        screen.line(f"{keystore} is kept as it is")
+    settings.write_text(miner_toml(passphrase_file), encoding="utf-8")
+    screen.line(f"settings in {settings}; say there what to serve and where the chain is")
+    screen.line("next: send ether to the account, then `infernet doctor`, `infernet miner run`")
+
+
+@app.command("register")
+def register(
+    config: ConfigFile = None,
+    rpc: Rpc = None,
+    contracts: ContractsFile = None,
+    keystore: Keystore = None,
+    passphrase_file: PassphraseFile = None,
+    yes: Yes = False,
+) -> None:
+    """Register the models that are not yet, and deposit the stake; say first what it costs."""
+    player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
+    try:
+        player.wallet.recover()
+        _register(player, Screen.open(to_stderr=True), is_agreed=yes, repeat="miner register --yes")
+    finally:
+        player.database.close()
+
+
+@app.command("run")
+def run(
+    config: ConfigFile = None,
+    rpc: Rpc = None,
+    contracts: ContractsFile = None,
+    keystore: Keystore = None,
+    passphrase_file: PassphraseFile = None,
+    yes: Yes = False,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = None,
+) -> None:
+    """Serve tasks until a signal ends it: claim, execute, assert, defend, collect.
+
+    Whatever ends it, the next run goes on where this one stopped.
+    """
+    set_up_logs(log_level, log_format)
+    player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
+    if not player.config.infernet.enabled:
+        raise ConfigError("infernet.enabled is false; set it to true in miner.toml to serve tasks")
+    player.wallet.recover()
+    _register(player, Screen.open(to_stderr=True), is_agreed=yes, repeat="miner run --yes")
+    policy = policy_of(player.config)
+    watch = Watch(player, Role.MINER, Capacity(policy.max_tasks, policy.stake_wei))
+
+    def make() -> Executor:
+        return Executor(
+            player.contracts,
+            player.wallet,
+            player.holdings(),
+            policy,
+            player.conformance,
+            "miner",
+            watch.observers.on_report,
+            player.database,
+            Crew(policy.max_tasks),
+            watch.on_inference,
+        )
+
+    play(player, watch, make)
+
+
+@app.command("withdraw")
+def take_out(
+    amount: Annotated[str | None, typer.Option(help="In ether; default: all.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until nothing is locked any more.")
+    ] = False,
+    config: ConfigFile = None,
+    rpc: Rpc = None,
+    contracts: ContractsFile = None,
+    keystore: Keystore = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take what is not locked out of the vault, into the wallet."""
+    wanted = None if amount is None else _amount(amount)
+    player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
+    screen = Screen.open(to_stderr=True)
+    try:
+        player.wallet.recover()
+        found = standing(player.contracts, player.wallet.address)
+        while wait and found.locked_wei:
+            _show_locks(screen, found)
+            time.sleep(_POLL_SECONDS)
+            found = standing(player.contracts, player.wallet.address)
+        sent = withdraw(player.contracts, player.wallet, wanted)
+        left = standing(player.contracts, player.wallet.address)
+    finally:
+        player.database.close()
+    taken = 0 if sent is None else (found.free_wei if wanted is None else wanted)
+    _show_locks(screen, left)
+    if as_json:
+        typer.echo(json.dumps({"taken_wei": taken, "locked_wei": left.locked_wei}))
+    else:
+        screen.line(f"{in_ether(Wei(taken))} taken out; {in_ether(left.locked_wei)} stay locked")
+
+
+def policy_of(config: Config) -> Policy:
+    """Return what the settings want of a miner; raises PolicyError."""
+    table = config.infernet
+    return Policy(Wei(table.stake), table.max_tasks)
+
+
+def _open(config: Path | None, flags: dict[str, object]) -> Player:
+    return open_player(load(config, flags).config)
+
+
+def _register(player: Player, screen: Screen, *, is_agreed: bool, repeat: str) -> None:
+    """Bring registration and stake to what the settings ask for, with consent to the cost."""
+    programs = {name: model.program for name, model in player.models.items()}
+    wanted = plan(player.contracts, player.wallet, policy_of(player.config), programs)
+    if not wanted.total_wei:
+        return
+    _show_cost(screen, player, wanted)
+    confirm_cost("Go on?", is_agreed=is_agreed, repeat=f"infernet {repeat}")
+
+    def show(name: str, done: int, total: int) -> None:
+        screen.line(f"model {name}: {done} of {total} operators checked on chain")
+
+    carry_out(player.contracts, player.wallet, wanted, programs, show)
+    screen.line("registered")
+
+
+def _show_cost(screen: Screen, player: Player, wanted: Plan) -> None:
+    screen.title("What this start costs")
+    for each in wanted.registrations:
+        if each.cost_wei:
+            screen.line(f"model {each.name}: {in_ether(each.cost_wei)} for its registration")
+    if wanted.deposit_wei:
+        table = player.config.infernet
+        screen.line(
+            f"stake: {in_ether(wanted.deposit_wei)} into the vault, so that {table.max_tasks} "
+            f"tasks of {in_ether(Wei(table.stake))} are backed; it stays yours unless a result is false"
+        )
+    screen.line(f"gas: at most {in_ether(wanted.gas_wei)}")
+    screen.line(f"account {player.wallet.address} holds {in_ether(player.wallet.balance)}")
+
+
+def _show_locks(screen: Screen, found: Standing) -> None:
+    for lock in found.locks:
+        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(lock.until))
+        screen.line(
+            f"task 0x{lock.task_id.hex()}: {in_ether(lock.stake_wei)} {lock.reason.value}, "
+            f"until {when} at the earliest"
+        )
+
+
+def _amount(text: str) -> Wei:
+    try:
+        return Wei(ether(text))
+    except ValueError as error:
+        raise ConfigError(f"--amount is '{text}'; it has to be {error}") from None
+
+
+def _new_passphrase(passphrase_file: str | None) -> str:
+    if passphrase_file:
+        return read_passphrase(Path(passphrase_file))
+    if not sys.stdin.isatty():
+        raise ConfigError("nobody is here to choose a passphrase; name a --passphrase-file")
+    chosen = typer.prompt(
+        "Passphrase for the new key", hide_input=True, confirmation_prompt=True, err=True
+    )
+    return str(chosen)

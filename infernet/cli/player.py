@@ -1,0 +1,202 @@
+"""What miner and fisherman have in common: opening, watching and running one player."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+import structlog
+
+from infernet.actors.daemon import Actor, Observer, Pace, run, stop_on_signals
+from infernet.actors.holdings import Holding, Holdings, hold
+from infernet.actors.report import Report
+from infernet.backend.adapters import Adapter, find_adapter
+from infernet.backend.conformance import Report as Conformance
+from infernet.backend.conformance import check, require_conformance
+from infernet.backend.engine import Engine
+from infernet.backend.hashing import hash_bytes
+from infernet.backend.trace import Trace
+from infernet.chain.connection import Chain
+from infernet.chain.deployment import Contracts
+from infernet.chain.outbox import SendPolicy
+from infernet.chain.records import ProgramRoot, Wei
+from infernet.chain.wallet import KeySigner, Wallet
+from infernet.config import Config, ConfigError
+from infernet.models.pipeline import Model
+from infernet.models.store import data_dir, load_model
+from infernet.monitor.alerts import Alerts, LogSink, Sink
+from infernet.monitor.metrics import Monitor, Sources
+from infernet.monitor.observatory import Observatory
+from infernet.monitor.snapshot import Capacity, Role
+from infernet.monitor.webhook import Webhook
+from infernet.store.database import Database
+from infernet.store.journal import Journal
+
+from .session import (
+    open_account_database,
+    open_chain,
+    open_contracts,
+    open_signer,
+    use_data_dir,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """One account at work: its connection, its file, its key and the models that it holds."""
+
+    config: Config
+    chain: Chain
+    database: Database
+    contracts: Contracts
+    signer: KeySigner
+    wallet: Wallet
+    models: Mapping[str, Model]
+    adapter: Adapter
+    conformance: Conformance
+
+    def holdings(self) -> Holdings:
+        """Return the models with what runs them, or raise UnregisteredModel."""
+        found: dict[ProgramRoot, Holding] = {}
+        for model in self.models.values():
+            engine = self.adapter.open(model.program, self.config.backend.threads)
+
+            def start(data: bytes, model: Model = model, engine: Engine = engine) -> Trace:
+                return Trace(model.program, data, engine)
+
+            found.update(hold(self.contracts, model.program, start))
+        return found
+
+
+def open_player(config: Config) -> Player:
+    """Open everything a player needs, the cheap and the likely to fail first."""
+    use_data_dir(config)
+    if not config.infernet.models:
+        raise ConfigError(
+            'no model is named: write models = ["digits"] under [infernet] in miner.toml; '
+            "`infernet model list` shows which there are"
+        )
+    models = {name: load_model(name, hash_bytes) for name in config.infernet.models}
+    chain = open_chain(config)
+    signer = KeySigner(open_signer(config))
+    database = open_account_database(config, chain, signer.address)
+    contracts = open_contracts(config, chain, database)
+    fee = None if config.network.max_fee is None else Wei(config.network.max_fee)
+    policy = SendPolicy(confirmations=config.network.confirmations, max_fee=fee)
+    journal = Journal(database, signer.address)
+    wallet = Wallet(chain, signer, journal=journal, policy=policy)
+    adapter = find_adapter(config.backend.type)
+    threads = config.backend.threads
+    conformance = require_conformance(lambda program: adapter.open(program, threads))
+    return Player(config, chain, database, contracts, signer, wallet, models, adapter, conformance)
+
+
+class Observers:
+    """Several observers as one; each report is also logged."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+        self._log = structlog.get_logger("infernet.player")
+
+    def on_report(self, report: Report) -> None:
+        ids = {"task": report.task_id, "assertion": report.assertion_id}
+        shown: dict[str, bytes] = {name: id_ for name, id_ in ids.items() if id_}
+        if report.position:
+            shown["game"] = report.position.game_id
+        if report.sent:
+            shown["transaction"] = report.sent.hash
+        self._log.info(report.event, what=report.what, **shown)
+        for observer in self._observers:
+            observer.on_report(report)
+
+    def on_error(self, error: Exception) -> None:
+        for observer in self._observers:
+            observer.on_error(error)
+
+    def on_tick(self, duration_seconds: float) -> None:
+        for observer in self._observers:
+            observer.on_tick(duration_seconds)
+
+
+class Watch:
+    """Alerts and metrics of one player, for as long as it runs."""
+
+    def __init__(self, player: Player, role: Role, capacity: Capacity | None = None) -> None:
+        self._player, self._role, self._capacity = player, role, capacity
+        self._names = {ProgramRoot(m.program.root): name for name, m in player.models.items()}
+        config = player.config
+        url = config.fisherman.webhook
+        self._webhook = Webhook(url) if url else None
+        sinks: list[Sink] = [LogSink(), *([self._webhook] if self._webhook else [])]
+        self._alerts = Alerts(sinks)
+        self.monitor = self._monitor() if config.metrics.enabled else None
+        watching: list[Observer] = [self._alerts]
+        if self.monitor:
+            watching.append(self.monitor)
+        self.observers = Observers(watching)
+
+    def on_inference(self, root: ProgramRoot, duration_seconds: float) -> None:
+        """Pass on how long a run took."""
+        if self.monitor:
+            self.monitor.on_inference(self._names[root], duration_seconds)
+
+    def start(self) -> None:
+        """Serve metrics, if they are wanted; raises MonitorError when the port is taken."""
+        if self.monitor:
+            metrics = self._player.config.metrics
+            self.monitor.serve(metrics.host, metrics.port)
+            self.monitor.start()
+
+    def stop(self) -> None:
+        """Send what waits, and free the port."""
+        if self.monitor:
+            self.monitor.stop()
+        if self._webhook:
+            self._webhook.close()
+
+    def _monitor(self) -> Monitor:
+        player, threads = self._player, self._player.config.backend.threads
+        # Its own connection to the file: a slow look never holds up the player.
+        database = open_account_database(
+            player.config, player.chain, player.wallet.address, readonly=True
+        )
+        observatory = Observatory(
+            Contracts(player.chain, player.contracts.deployment),
+            player.wallet.address,
+            self._role,
+            self._names,
+            database,
+            self._capacity,
+        )
+        adapter = player.adapter
+        sources = Sources(
+            data_dir(),
+            adapter.name,
+            lambda: check(lambda program: adapter.open(program, threads)).is_exact,
+            lambda: self._alerts.raised,
+            self._fates,
+        )
+        return Monitor(observatory, sources)
+
+    def _fates(self) -> Mapping[str, int]:
+        if self._webhook is None:
+            return {}
+        counts = self._webhook.counts
+        return {"sent": counts.sent, "failed": counts.failed, "dropped": counts.dropped}
+
+
+def play(player: Player, watch: Watch, make_actor: Callable[[], Actor]) -> None:
+    """Run an actor until a signal ends it."""
+    stop = Event()
+    stop_on_signals(stop)
+    watch.start()
+    log = structlog.get_logger("infernet.player")
+    log.info("started", account=player.wallet.address, chain=player.chain.name)
+    try:
+        pace = Pace(poll_seconds=player.config.network.poll_seconds)
+        run(make_actor(), player.wallet, stop, watch.observers, pace)
+    finally:
+        watch.stop()
+        player.database.close()
+    log.info("stopped", account=player.wallet.address)
