@@ -194,10 +194,9 @@ def _show_cost(screen: Screen, player: Player, wanted: Plan) -> None:
             screen.line(f"model {each.name}: {in_ether(each.cost_wei)} for its registration")
     if wanted.deposit_wei:
         table = player.config.infernet
-        screen.line(
-            f"stake: {in_ether(wanted.deposit_wei)} into the vault, so that {table.max_tasks} "
-            f"tasks of {in_ether(Wei(table.stake))} are backed; it stays yours unless a result is false"
-        )
+        backed = f"{table.max_tasks} tasks of {in_ether(Wei(table.stake))}"
+        screen.line(f"stake: {in_ether(wanted.deposit_wei)} into the vault, to back {backed}")
+        screen.line("the stake stays yours unless a result is false or a claimed task late")
     screen.line(f"gas: at most {in_ether(wanted.gas_wei)}")
     screen.line(f"account {player.wallet.address} holds {in_ether(player.wallet.balance)}")
 

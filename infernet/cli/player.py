@@ -11,12 +11,15 @@ import structlog
 from infernet.actors.daemon import Actor, Observer, Pace, run, stop_on_signals
 from infernet.actors.holdings import Holding, Holdings, hold
 from infernet.actors.report import Report
-from infernet.backend.adapters import Adapter, find_adapter
+from infernet.backend.adapters import (
+    Adapter,
+    check_adapter,
+    load_adapter,
+    require_adapter,
+    runner,
+)
 from infernet.backend.conformance import Report as Conformance
-from infernet.backend.conformance import check, require_conformance
-from infernet.backend.engine import Engine
 from infernet.backend.hashing import hash_bytes
-from infernet.backend.trace import Trace
 from infernet.chain.connection import Chain
 from infernet.chain.deployment import Contracts
 from infernet.chain.outbox import SendPolicy
@@ -59,12 +62,9 @@ class Player:
     def holdings(self) -> Holdings:
         """Return the models with what runs them, or raise UnregisteredModel."""
         found: dict[ProgramRoot, Holding] = {}
+        threads = self.config.backend.threads
         for model in self.models.values():
-            engine = self.adapter.open(model.program, self.config.backend.threads)
-
-            def start(data: bytes, model: Model = model, engine: Engine = engine) -> Trace:
-                return Trace(model.program, data, engine)
-
+            start = runner(self.adapter, model.program, threads)
             found.update(hold(self.contracts, model.program, start))
         return found
 
@@ -86,9 +86,8 @@ def open_player(config: Config) -> Player:
     policy = SendPolicy(confirmations=config.network.confirmations, max_fee=fee)
     journal = Journal(database, signer.address)
     wallet = Wallet(chain, signer, journal=journal, policy=policy)
-    adapter = find_adapter(config.backend.type)
-    threads = config.backend.threads
-    conformance = require_conformance(lambda program: adapter.open(program, threads))
+    adapter = load_adapter(config.backend.type)
+    conformance = require_adapter(adapter, config.backend.threads)
     return Player(config, chain, database, contracts, signer, wallet, models, adapter, conformance)
 
 
@@ -173,7 +172,7 @@ class Watch:
         sources = Sources(
             data_dir(),
             adapter.name,
-            lambda: check(lambda program: adapter.open(program, threads)).is_exact,
+            lambda: check_adapter(adapter, threads).is_exact,
             lambda: self._alerts.raised,
             self._fates,
         )
