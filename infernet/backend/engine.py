@@ -8,6 +8,7 @@ Engine
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -73,7 +74,7 @@ class ReferenceEngine:
 
 @dataclass(slots=True)
 class OrtEngine:
-    """ONNX Runtime on the processor, on a graph made from the program.
+    """ONNX Runtime on the processor, on a graph made from the program. Threads may share it.
 
     Raises UnsupportedProgram when range analysis cannot promise the reference's bits.
     """
@@ -82,6 +83,7 @@ class OrtEngine:
     threads: int = 1
     _plain: tuple[ort.InferenceSession, Graph] = field(init=False)
     _exposed: tuple[ort.InferenceSession, Graph] | None = field(init=False, default=None)
+    _lock: Lock = field(init=False, default_factory=Lock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_ort_version()
@@ -104,9 +106,10 @@ class OrtEngine:
         return flip(_bytes(result), graph.output.dtype)
 
     def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
-        if self._exposed is None:
-            self._exposed = self._session(expose=True)
-        session, graph = self._exposed
+        with self._lock:
+            if self._exposed is None:
+                self._exposed = self._session(expose=True)
+            session, graph = self._exposed
         names = list({value.name: None for value in graph.exposed.values()})
         results = session.run(names, {"input": self._feed(data)}) if names else []
         by_name = dict(zip(names, results, strict=True))

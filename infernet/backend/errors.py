@@ -2,6 +2,7 @@
 
 BackendError
 ├── UnsupportedProgram   the fast path cannot promise the program's bits; the reference runs instead
+├── UnknownBackend       no installed package brings a backend of that name
 ├── ConformanceError     this machine's bits differ; it must not stake
 └── TraceError           a state was asked for that the trace does not have
 """
@@ -13,6 +14,10 @@ class BackendError(Exception):
 
 class UnsupportedProgram(BackendError):
     """Range analysis or the graph refuses a program; the message names operator and reason."""
+
+
+class UnknownBackend(BackendError):
+    """A backend is named that is not installed."""
 
 
 class ConformanceError(BackendError):
