@@ -10,7 +10,7 @@ unit     := number | '(' expr ')' | 'sum' 'by' '(' names ')' '(' expr ')' | 'tim
 selector := name ('{' label ('=' | '!=' | '=~') text, ... '}')?
 
 Vectors match when all their labels but the name are equal, as Prometheus does it without `on`.
-`increase` and `delta` don't extrapolate; test_alerts compares the outcome with promtool's.
+Ranges hold both their bounds, as in Prometheus 2.
 """
 
 from __future__ import annotations
@@ -173,18 +173,18 @@ class _Parser:
         name = self.take()
         matchers = self.matchers()
         self.take("[")
-        start = self.now - seconds(self.take())
+        span = seconds(self.take())
         self.take("]")
         self.take(")")
-        points: dict[Labels, list[float]] = {}
+        points: dict[Labels, list[tuple[float, float]]] = {}
         for time, samples in self.history.scrapes:
-            if time > start:
+            if time >= self.now - span:
                 for (_, labels), value in _matching(name, matchers, samples).items():
-                    points.setdefault(labels, []).append(value)
+                    points.setdefault(labels, []).append((time, value))
         return {
-            labels: _increase(values) if is_counter else values[-1] - values[0]
-            for labels, values in points.items()
-            if len(values) > 1
+            labels: _grown(found, self.now - span, self.now, is_counter)
+            for labels, found in points.items()
+            if len(found) > 1
         }
 
     def matchers(self) -> list[Callable[[Mapping[str, str]], bool]]:
@@ -223,9 +223,23 @@ def _matching(
     }
 
 
-def _increase(values: list[float]) -> float:
-    """Return the growth of a counter that starts again from zero after a restart."""
-    return sum(b - a if b >= a else b for a, b in pairwise(values))
+def _grown(points: list[tuple[float, float]], start: float, end: float, is_counter: bool) -> float:
+    """Return the growth in a range as Prometheus extrapolates it to the range's bounds.
+
+    A counter starts again from zero after a restart, and was never below zero.
+    """
+    values = [value for _, value in points]
+    grown = values[-1] - values[0]
+    if is_counter:
+        grown = sum(b - a if b >= a else b for a, b in pairwise(values))
+    first, last = points[0][0], points[-1][0]
+    sampled = last - first
+    usual = sampled / (len(points) - 1)
+    before, after = first - start, end - last
+    if is_counter and grown > 0:
+        before = min(before, sampled * values[0] / grown)
+    whole = sampled + sum(gap if gap < 1.1 * usual else usual / 2 for gap in (before, after))
+    return grown * whole / sampled
 
 
 def _vector(value: Value) -> Vector:

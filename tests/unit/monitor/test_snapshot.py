@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,9 +13,15 @@ from infernet.monitor.snapshot import Duty, Money, Role, Snapshot, Turn
 from tests.stage import FEE, Stage, new_stage
 
 
-@pytest.fixture
-def stage() -> Stage:
+@pytest.fixture(scope="module")
+def town() -> Stage:
     return new_stage()
+
+
+@pytest.fixture
+def stage(town: Stage) -> Iterator[Stage]:
+    with town.rewound() as stage:
+        yield stage
 
 
 def observe(stage: Stage, address: str, role: Role = Role.MINER) -> Observatory:
