@@ -18,6 +18,7 @@ class Watch:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._secret = means.signer.secret(b"infernet sample")
+        self._is_new = means.checks.last_block() == 0
         self._next_block: int | None = None
         self._head: tuple[int, bytes] | None = None
 
@@ -37,7 +38,7 @@ class Watch:
         self._enter([entry for entry in new if entry])
         for event in contracts.market.events("Revealed", since):
             checks.reveal(event["taskId"], event["assertionId"], event["windowEnd"])
-        self._next_block, self._head = head[0] + 1, head
+        self._next_block, self._head, self._is_new = head[0] + 1, head, False
 
     def _first_block(self) -> int:
         """Return where to begin: whatever is older cannot be challenged any more."""
@@ -92,6 +93,9 @@ class Watch:
         # Runs are of one iteration; a longer one is another program to whoever holds the model.
         if ProgramRoot(result.program_root) not in self._means.holdings or iterations != 1:
             return Finding.UNHELD
+        if self._is_new and result.window_end < self._means.now():
+            # Its time was over before this fisherman began.
+            return Finding.MOOT
         share = self._means.policy.sample
         is_chosen = is_sampled(self._secret, AssertionId(result.assertion_id), share)
         return Finding.UNCHECKED if is_chosen else Finding.UNSAMPLED

@@ -31,7 +31,7 @@ class Finding(StrEnum):
     """What came of a result.
 
     UNSAMPLED, UNHELD: left out by choice, or for want of the model. LATE: its window closed first.
-    MOOT: it fell, or was replaced, before anybody had to check it.
+    MOOT: it fell, or its time was over, before anybody had to check it.
     """
 
     UNCHECKED = "unchecked"
