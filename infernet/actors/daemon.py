@@ -27,7 +27,11 @@ _REPEAT_SECONDS = 60.0
 
 
 class Actor(Protocol):
-    """A player that looks at the chain and does what is due."""
+    """A player that looks at the chain and does what is due. `crew`: who does it."""
+
+    @property
+    def crew(self) -> Crew:
+        """Return on whose threads the player works."""
 
     def tick(self) -> bool:
         """Do one turn; return whether anything was sent."""
@@ -67,26 +71,21 @@ class Pace:
 
 
 def run(
-    actor: Actor,
-    wallet: Wallet,
-    stop: Event,
-    observer: Observer,
-    pace: Pace | None = None,
-    crew: Crew | None = None,
+    actor: Actor, wallet: Wallet, stop: Event, observer: Observer, pace: Pace | None = None
 ) -> None:
     """Play until `stop` is set; what is in flight then stays in the journal.
 
     Transactions of an earlier process come to their end before the first look at the chain, so
-    that nothing is sent twice. `crew`: whose threads the actor's works run on.
+    that nothing is sent twice. The player's crew is dismissed in the end.
     """
-    pace, crew = pace or Pace(), crew or Crew()
+    pace = pace or Pace()
     loop = _Loop(observer, stop, pace)
     while not stop.is_set() and not loop.turn(wallet.recover):
         pass
     while not stop.is_set():
         if loop.turn(lambda: _tick(actor, wallet, loop)) and not loop.has_acted:
-            crew.wait(stop, pace.poll_seconds)
-    loop.say_goodbye(crew.dismiss(pace.grace_seconds))
+            actor.crew.wait(stop, pace.poll_seconds)
+    loop.say_goodbye(actor.crew.dismiss(pace.grace_seconds))
 
 
 def stop_on_signals(stop: Event) -> None:

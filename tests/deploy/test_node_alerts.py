@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from infernet.actors.crew import Crew
 from infernet.actors.daemon import Pace, run
 from infernet.chain.connection import connect
 from infernet.chain.deploy import PRODUCTION, deploy
@@ -111,6 +112,8 @@ def test_a_transaction_that_no_block_takes_is_told(anvil: Anvil, tmp_path: Path)
 def test_a_dead_node_is_told_by_its_faults_and_by_the_loop(anvil: Anvil, tmp_path: Path) -> None:
     class Reader:
         """A player that only looks."""
+
+        crew = Crew()
 
         def tick(self) -> bool:
             here.contracts.chain.head()
