@@ -19,6 +19,7 @@ from bisection.errors import GameError
 from executor.errors import ExecutorError
 from fisherman.errors import FishermanError
 from infernet.actors.errors import ActorError
+from infernet.audit.errors import AuditError
 from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainError
 from infernet.config import ConfigError
@@ -28,7 +29,7 @@ from infernet.monitor.metrics import MonitorError
 from infernet.store.errors import StoreError
 from interpreter.errors import InterpreterError
 
-from . import chain, config, fisherman, miner, model
+from . import chain, config, fisherman, miner, model, task
 from .conformance import conformance
 from .demo import demo
 from .demo_play import DemoFailed
@@ -36,6 +37,7 @@ from .demo_play import DemoFailed
 KNOWN = (
     ModelError,
     ActorError,
+    AuditError,
     ChainError,
     ConfigError,
     KeyStoreError,
@@ -64,6 +66,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")
 app.add_typer(miner.app, name="miner")
 app.add_typer(fisherman.app, name="fisherman")
+app.add_typer(task.app, name="task")
 app.add_typer(config.app, name="config")
 
 

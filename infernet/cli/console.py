@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from infernet.actors.report import Position, Report
@@ -63,6 +65,14 @@ class Screen:
         for row in rows:
             table.add_row(*map(escape, row))
         self.console.print(table)
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Give what tells how much is done; shown as a bar where a person looks on."""
+        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as bar:
+            task = bar.add_task(title, total=total)
+            yield lambda done: bar.update(task, completed=done)
 
     def texts(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table of texts, folded where the terminal is narrow."""

@@ -198,4 +198,3 @@ def play(player: Player, watch: Watch, make_actor: Callable[[], Actor]) -> None:
     finally:
         watch.stop()
         player.database.close()
-    log.info("stopped", account=player.wallet.address)
