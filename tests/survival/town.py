@@ -1,0 +1,80 @@
+"""A stage on a node of its own, so that players may be processes and mempools are real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from infernet.backend.conformance import require_conformance
+from infernet.chain.deploy import PRODUCTION, Constants, deploy
+from infernet.chain.records import Wei
+from tests.anvil import Anvil
+from tests.programs import random_input, random_program
+from tests.stage import Stage
+
+# Production's money, and times that are short beside a test's jumps.
+BRISK = replace(
+    PRODUCTION,
+    market=replace(
+        PRODUCTION.market, window_seconds=1_200, assert_seconds=1_200, reveal_seconds=900
+    ),
+    game=replace(PRODUCTION.game, open_seconds=600, clock_seconds=900, grace_seconds=300),
+)
+# Seeds of programs: a game over the short one takes two dissections, over the long one three.
+SHORT_SEED, LONG_SEED = 0, 5
+
+
+@dataclass
+class Town(Stage):
+    """A stage whose time and blocks are the node's."""
+
+    anvil: Anvil = field(kw_only=True)
+
+    @contextmanager
+    def rewound(self) -> Iterator[Stage]:
+        """Give a copy of the town whose history is undone afterwards."""
+        snapshot = self.anvil.rpc("evm_snapshot")
+        yield replace(self, contracts=self.view(), reports=[])
+        assert self.anvil.rpc("evm_revert", snapshot)
+
+    def skip(self, seconds: int) -> None:
+        """Let time pass, for the node and for whoever asks it."""
+        self.anvil.skip(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What an account gave for gas, and how often it called what with which arguments."""
+
+    gas_wei: Wei
+    calls: tuple[bytes, ...]
+    failed: int
+
+
+def payments(anvil: Anvil, address: str) -> Payment:
+    """Return all transactions of an account, read from the chain's blocks."""
+    gas, calls, failed = 0, [], 0
+    for number in range(int(anvil.rpc("eth_blockNumber"), 16) + 1):
+        block = anvil.rpc("eth_getBlockByNumber", hex(number), True)
+        for found in block["transactions"]:
+            if found["from"].lower() != address.lower():
+                continue
+            receipt = anvil.rpc("eth_getTransactionReceipt", found["hash"])
+            gas += int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+            failed += receipt["status"] != "0x1"
+            calls.append(bytes.fromhex(found["input"][2:]))
+    return Payment(Wei(gas), tuple(calls), failed)
+
+
+def new_town(anvil: Anvil, seed: int = SHORT_SEED, constants: Constants = BRISK) -> Town:
+    """Deploy to a fresh node and register a random program."""
+    rng = np.random.default_rng(seed)
+    program = random_program(rng)
+    data = random_input(program, rng).tobytes()
+    deployer = anvil.wallet()
+    contracts = deploy(deployer, constants)
+    contracts.registry.register(deployer, program)
+    return Town(deployer.chain, contracts, program, data, require_conformance(), anvil=anvil)
