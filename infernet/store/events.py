@@ -20,8 +20,8 @@ _STEPS = (
     "CREATE TABLE logs (block INTEGER NOT NULL, place INTEGER NOT NULL, address BLOB NOT NULL, "
     "topic0 BLOB NOT NULL, topic1 BLOB, topic2 BLOB, topic3 BLOB, data BLOB NOT NULL, "
     "tx BLOB NOT NULL, block_hash BLOB NOT NULL, PRIMARY KEY (block, place))",
-    "CREATE INDEX logs_topic1 ON logs (topic0, topic1)",
-    "CREATE INDEX logs_topic2 ON logs (topic0, topic2)",
+    "CREATE INDEX logs_topic1 ON logs (topic0, topic1, block)",
+    "CREATE INDEX logs_topic2 ON logs (topic0, topic2, block)",
     "CREATE INDEX logs_topic3 ON logs (topic0, topic3, block)",
     "CREATE INDEX logs_topic0 ON logs (topic0, block)",
     "CREATE TABLE log_blocks (block INTEGER PRIMARY KEY, hash BLOB NOT NULL)",
@@ -126,10 +126,8 @@ class EventIndex:
         """
         named = sorted((topics or {}).items())
         also = "".join(f" AND topic{int(number)} = ?" for number, _ in named)
-        # With a topic given, its index finds few rows, and the order needs no index.
-        block = "+block" if named else "block"
         sql = (
-            f"SELECT {_COLUMNS} FROM logs WHERE topic0 = ? AND address = ? AND {block} >= ?{also} "
+            f"SELECT {_COLUMNS} FROM logs WHERE topic0 = ? AND address = ? AND block >= ?{also} "
             f"ORDER BY block, place LIMIT {-1 if limit is None else int(limit)}"
         )
         values = (topic0, address, since_block, *(value for _, value in named))
