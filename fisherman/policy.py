@@ -50,7 +50,7 @@ class FishermanPolicy:
     is bound. `relies_on_others`: leave a lie to an earlier right challenger until `last_call_share`
     of the window is left. `due_soon_share`: of the time for a move, the rest that is alarming.
     `coverage_target`: of what should have been checked, the share below which it gives alarm.
-    `max_runs`: executions held in memory at once.
+    `max_runs`: executions at once, and as many kept in memory for games.
     """
 
     mode: Mode = Mode.FULL

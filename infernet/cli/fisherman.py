@@ -8,6 +8,7 @@ import typer
 
 from fisherman.actor import Fisherman
 from fisherman.policy import FishermanPolicy, Mode
+from infernet.actors.crew import Crew
 from infernet.chain.records import Wei
 from infernet.config import Config, load
 from infernet.monitor.snapshot import Role
@@ -71,6 +72,7 @@ def run(
             watch.observers.on_report,
             policy,
             player.database,
+            Crew(policy.max_runs),
         )
 
     play(player, watch, make)
