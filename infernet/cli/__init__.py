@@ -33,6 +33,8 @@ from . import chain, config, fisherman, miner, model, task
 from .conformance import conformance
 from .demo import demo
 from .demo_play import DemoFailed
+from .doctor import doctor
+from .status import status
 
 KNOWN = (
     ModelError,
@@ -61,6 +63,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
+app.command()(doctor)
+app.command()(status)
 model.app.command("conformance")(conformance)
 app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")

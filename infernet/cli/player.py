@@ -161,7 +161,7 @@ class Watch:
             player.config, player.chain, player.wallet.address, readonly=True
         )
         observatory = Observatory(
-            Contracts(player.chain, player.contracts.deployment),
+            Contracts(player.chain, player.contracts.deployment, database),
             player.wallet.address,
             self._role,
             self._names,

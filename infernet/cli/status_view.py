@@ -55,6 +55,8 @@ def dashboard(view: View) -> RenderableType:
     parts: list[RenderableType] = [grid]
     if found.disputes:
         parts.append(_disputes(view))
+    if len(found.disputes) > _MOST_DISPUTES:
+        parts.append(Text(f"and {len(found.disputes) - _MOST_DISPUTES} more: see --json"))
     if view.trouble:
         parts.append(Text(f"not up to date: {view.trouble}", style="bold red"))
     place = f"chain {found.chain_id} · block {found.block:,}"
@@ -165,7 +167,8 @@ def _dues(view: View) -> Text:
     first = dues[0]
     left = first.seconds_left - view.age_seconds
     style = "bold red" if left < _SOON_SECONDS else "yellow"
-    text = Text(f"{first.duty} within {duration(left)}", style=style)
+    when = f"within {duration(left)}" if left >= 0 else f"overdue since {duration(-left)}"
+    text = Text(f"{first.duty} {when}", style=style)
     more = f" (and {len(dues) - 1} more)" if len(dues) > 1 else ""
     return text.append(f" for {short(first.of)}{more}", style="none")
 
@@ -180,17 +183,13 @@ def _record(found: Snapshot) -> Text:
 
 
 def _disputes(view: View) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("game", "as", "turn"):
         table.add_column(name, no_wrap=True)
     for name in ("steps left", "our clock", "theirs", "deadline"):
         table.add_column(name, justify="right", no_wrap=True)
-    shown = view.snapshot.disputes[:_MOST_DISPUTES]
-    for dispute in shown:
+    for dispute in view.snapshot.disputes[:_MOST_DISPUTES]:
         table.add_row(*_dispute(dispute, view.age_seconds))
-    hidden = len(view.snapshot.disputes) - len(shown)
-    if hidden:
-        table.add_row(f"and {hidden} more: --json")
     return table
 
 
@@ -214,9 +213,9 @@ def _dispute(dispute: Dispute, age_seconds: int) -> Iterator[RenderableType]:
 
 
 def duration(seconds: int) -> str:
-    """Return hours, minutes and seconds; a deadline that has passed says so."""
+    """Return hours, minutes and seconds; negative ones are past."""
     if seconds < 0:
-        return f"{duration(-seconds)} ago"
+        return f"-{duration(-seconds)}"
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -46,7 +46,8 @@ _DISPUTE_GAS = 1_500_000
 class Observatory:
     """Takes snapshots of one player. `models`: names by root, as the player is configured.
 
-    `database`: the player's file if there is one; without it the chain alone is asked.
+    `database`: the player's file if there is one; without it the chain alone is asked. `capacity`:
+    as a miner is configured; a model's floor may ask for more stake.
     """
 
     contracts: Contracts
@@ -69,14 +70,14 @@ class Observatory:
         history = self._ledger.look()
         chain = self.contracts.chain
         now = chain.next_timestamp()
-        disputes = self._disputes(history, now)
+        disputes, models = self._disputes(history, now), self._models(history)
         return Snapshot(
             role=self.role,
             address=self.address,
             chain_id=chain.chain_id,
             block=chain.block_number(),
             chain_time=now,
-            models=self._models(history),
+            models=models,
             tasks=_tasks(history, disputes),
             challenges=history.counts["challenges"],
             games_won=history.counts["games_won"],
@@ -84,7 +85,7 @@ class Observatory:
             money=self._money(history),
             disputes=disputes,
             dues=_dues(history, disputes, now),
-            capacity=self.capacity,
+            capacity=self._capacity(models),
             transactions=self._transactions(),
             coverage=self._coverage(),
         )
@@ -96,6 +97,12 @@ class Observatory:
             accepted = history.final_by_model[root]
             found.append(Served(name, root, info.registered, info.minimum_stake, accepted))
         return tuple(found)
+
+    def _capacity(self, models: tuple[Served, ...]) -> Capacity | None:
+        if self.capacity is None:
+            return None
+        floor = min((model.minimum_stake_wei for model in models), default=NO_WEI)
+        return Capacity(self.capacity.max_tasks, Wei(max(self.capacity.stake_wei, floor)))
 
     def _money(self, history: History) -> Money:
         wei, vault = history.wei, self.contracts.vault.balance(self.address)

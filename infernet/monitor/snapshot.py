@@ -132,7 +132,7 @@ class Transactions:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a miner wants to have in work at most, and what it stakes on each task."""
+    """How many tasks a miner has in work at most, and the least stake that one more needs."""
 
     max_tasks: int
     stake_wei: Wei

@@ -105,6 +105,13 @@ class Database:
                 self.execute(step)
             self.execute("INSERT OR REPLACE INTO parts VALUES (?, ?)", (part, len(steps)))
 
+    def copied(self) -> Database:
+        """Return a copy in memory, for a reader that goes on by itself."""
+        copy = _connect(":memory:", "the store in memory")
+        with self._mutex, _translated(self.name):
+            self._connection.backup(copy)
+        return Database(copy, f"a copy of {self.name}", False, None)
+
     def close(self) -> None:
         """Close the file and let other processes have it."""
         with self._mutex, _translated(self.name):
