@@ -58,7 +58,7 @@ def keystore_of(config: Config) -> Path:
 
 def open_signer(config: Config) -> LocalAccount:
     """Return the account in the keystore; asks for the passphrase where nothing else says it."""
-    ask = _prompt if sys.stdin.isatty() else None
+    ask = ask_passphrase if sys.stdin.isatty() else None
     account = keys.open_keystore(keystore_of(config), config.wallet.passphrase_file, ask)
     redactor.learn(bytes(account.key).hex())
     return account
@@ -88,5 +88,6 @@ def confirm_cost(question: str, *, is_agreed: bool, repeat: str) -> None:
         raise typer.Exit(1)
 
 
-def _prompt(text: str) -> str:
+def ask_passphrase(text: str) -> str:
+    """Ask whoever sits at the terminal; what is typed is not shown."""
     return str(typer.prompt(text, hide_input=True, err=True))

@@ -1,0 +1,1 @@
+"""What keeps a player from working here, and how to mend it."""
