@@ -99,7 +99,8 @@ class Reaper:
 
     def install(self, journal: Journal) -> None:
         """Stand at every point of every transaction that this journal is for."""
-        append, include, broadcast = Journal.append, Journal.include, outbox.broadcast
+        append, include = Journal.append, Journal.include
+        broadcast = vars(outbox)["broadcast"]
 
         def appending(
             self_: Journal, nonce: int, action: Action, gas: int, attempt: Attempt
@@ -124,9 +125,12 @@ class Reaper:
                 self.reach(journal.action(slot_id), Moment.SENT)
             return answer
 
-        Journal.append = appending  # type: ignore[method-assign]
-        Journal.include = including  # type: ignore[method-assign]
-        outbox.broadcast = broadcasting
+        for place, name, wrapper in (
+            (Journal, "append", appending),
+            (Journal, "include", including),
+            (outbox, "broadcast", broadcasting),
+        ):
+            setattr(place, name, wrapper)
 
 
 class Diary:
@@ -191,7 +195,6 @@ def play(part: Part, contracts: Contracts, wallet: Wallet, stop: Event, diary: D
     policy = Policy(contracts.registry.info(root).minimum_stake, MAX_TASKS)
     programs = {"random": part.program}
     carry_out(contracts, wallet, plan(contracts, wallet, policy, programs), programs)
-    crew = Crew(MAX_TASKS)
     executor = Executor(
         contracts,
         wallet,
@@ -200,9 +203,9 @@ def play(part: Part, contracts: Contracts, wallet: Wallet, stop: Event, diary: D
         part.conformance,
         tell=diary.on_report,
         database=database,
-        crew=crew,
+        crew=Crew(MAX_TASKS),
     )
-    run(executor, wallet, stop, diary, pace, crew)
+    run(executor, wallet, stop, diary, pace)
 
 
 def run_of(part: Part, data: bytes) -> Trace | TamperedTrace:

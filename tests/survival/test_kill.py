@@ -1,4 +1,4 @@
-"""Players die by SIGKILL at every point of every transaction, and still win, once and to the wei."""
+"""Players die by SIGKILL at every point of each transaction, and win once, to the wei."""
 
 from __future__ import annotations
 
@@ -14,19 +14,14 @@ from infernet.chain.market import AssertionFound, Request
 from infernet.chain.records import AssertionStatus, Seconds, TaskStatus, Wei
 from interpreter.merkle import tree_of_bytes
 from tests.anvil import Anvil
-from tests.stage import ETHER, FEE
+from tests.stage import FEE
 
+from .accounts import START_WEI, require_balanced, worth
 from .player import Moment
 from .town import LONG_SEED, SHORT_SEED, Town, new_town, payments
 from .troupe import Actor, Troupe, require_killed, troupe
 
 EVERY = tuple(Moment)
-START_WEI = 100 * ETHER
-
-
-def worth(town: Town, address: str) -> int:
-    """Return all that an account has, in the wallet and in the vault."""
-    return town.chain.balance(address) + town.contracts.vault.balance(address).total
 
 
 def the_result(town: Town) -> AssertionFound | None:
@@ -54,13 +49,6 @@ def require_once(town: Town, actor: Actor, *kinds: str) -> Wei:
     return paid.gas_wei
 
 
-def require_balanced(town: Town, *addresses: str) -> None:
-    """Check that the vault holds exactly what its accounts have and what was burned."""
-    vault = town.contracts.vault
-    owed = sum(vault.balance(address).total for address in addresses) + vault.burned()
-    assert town.chain.balance(vault.address) == owed
-
-
 def lie_after(town: Town, dissections: int) -> int:
     """Return a step on which a game narrows to one step with so many dissections."""
     arity = town.contracts.game_constants.arity
@@ -79,8 +67,11 @@ def lie_after(town: Town, dissections: int) -> int:
 def let_finish(players: Troupe, *actors: Actor) -> None:
     """Let players come to rest after the last of their points, then end them in order."""
     until = time.monotonic() + 1
-    alive = lambda: all(actor.is_alive() for actor in actors)
-    players.play(lambda: time.monotonic() > until and alive(), *actors, jump_seconds=0)
+
+    def have_rested() -> bool:
+        return time.monotonic() > until and all([actor.is_alive() for actor in actors])
+
+    players.play(have_rested, *actors, jump_seconds=0)
     for actor in actors:
         actor.stop()
 

@@ -1,4 +1,4 @@
-"""Keep players' processes alive until a scene has ended, and let time jump when all of them wait."""
+"""Keep players' processes alive until a scene has ended; let time jump while all of them wait."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from infernet.chain.records import Address
 from infernet.chain.wallet import KeySigner, Wallet
 
 from .player import Moment, Part, Role, live
@@ -37,8 +38,8 @@ class Actor:
     ends: Counter[int] = field(default_factory=Counter)
 
     @property
-    def address(self) -> str:
-        return str(self.part.signer.address)
+    def address(self) -> Address:
+        return self.part.signer.address
 
     def start(self) -> None:
         """Begin a life."""
