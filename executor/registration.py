@@ -57,11 +57,16 @@ class Plan:
 
 
 def plan(
-    contracts: Contracts, wallet: Wallet, policy: Policy, programs: Mapping[str, Program]
+    contracts: Contracts,
+    wallet: Wallet,
+    policy: Policy,
+    programs: Mapping[str, Program],
+    backing: Wei = NO_WEI,
 ) -> Plan:
     """Return what is missing, by model name; raise PolicyError for a stake below a model's floor.
 
-    The vault is to back `max_tasks` tasks; what is locked there already counts.
+    The vault is to hold `backing`, and enough for `max_tasks` tasks at least; what is locked there
+    already counts. A stake stays locked until its result is final, so more backing serves more.
     """
     registry = contracts.registry
     registrations = []
@@ -74,7 +79,7 @@ def plan(
             )
         if not registry.info(ProgramRoot(program.root)).registered:
             registrations.append(_registration(contracts, wallet, name, program))
-    target = Wei(policy.stake_wei * policy.max_tasks)
+    target = Wei(max(backing, policy.stake_wei * policy.max_tasks))
     deposit = Wei(max(0, target - contracts.vault.balance(wallet.address).total))
     gas = sum(each.gas for each in registrations) + (_DEPOSIT_GAS if deposit else 0)
     price = Prices(contracts.chain).now().max_fee if gas else 0

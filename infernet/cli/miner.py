@@ -15,7 +15,7 @@ from executor.policy import Policy
 from executor.registration import Plan, carry_out, plan
 from executor.withdrawal import Standing, standing, withdraw
 from infernet.actors.crew import Crew
-from infernet.chain.records import Wei
+from infernet.chain.records import NO_WEI, Wei
 from infernet.chain.wallet import in_ether
 from infernet.config import Config, ConfigError, load
 from infernet.config.values import ether
@@ -68,6 +68,13 @@ def init(
 
 @app.command("register")
 def register(
+    backing: Annotated[
+        str | None,
+        typer.Option(
+            help="Ether that the vault is to hold; default: stake x max_tasks. A stake stays "
+            "locked until its result is final, so more serves more."
+        ),
+    ] = None,
     config: ConfigFile = None,
     rpc: Rpc = None,
     contracts: ContractsFile = None,
@@ -79,7 +86,8 @@ def register(
     player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
     try:
         player.wallet.recover()
-        _register(player, Screen.open(to_stderr=True), is_agreed=yes, repeat="miner register --yes")
+        screen, wanted = Screen.open(to_stderr=True), _amount("--backing", backing)
+        _register(player, screen, wanted, is_agreed=yes, repeat="miner register --yes")
     finally:
         player.database.close()
 
@@ -104,7 +112,8 @@ def run(
     if not player.config.infernet.enabled:
         raise ConfigError("infernet.enabled is false; set it to true in miner.toml to serve tasks")
     player.wallet.recover()
-    _register(player, Screen.open(to_stderr=True), is_agreed=yes, repeat="miner run --yes")
+    screen = Screen.open(to_stderr=True)
+    _register(player, screen, NO_WEI, is_agreed=yes, repeat="miner run --yes")
     policy = policy_of(player.config)
     watch = Watch(player, Role.MINER, Capacity(policy.max_tasks, policy.stake_wei))
 
@@ -139,7 +148,7 @@ def take_out(
     as_json: AsJson = False,
 ) -> None:
     """Take what is not locked out of the vault, into the wallet."""
-    wanted = None if amount is None else _amount(amount)
+    wanted = _amount("--amount", amount)
     player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
     screen = Screen.open(to_stderr=True)
     try:
@@ -149,16 +158,16 @@ def take_out(
             _show_locks(screen, found)
             time.sleep(_POLL_SECONDS)
             found = standing(player.contracts, player.wallet.address)
-        sent = withdraw(player.contracts, player.wallet, wanted)
+        sent = withdraw(player.contracts, player.wallet, wanted or None)
         left = standing(player.contracts, player.wallet.address)
     finally:
         player.database.close()
-    taken = 0 if sent is None else (found.free_wei if wanted is None else wanted)
+    taken = NO_WEI if sent is None else wanted or found.free_wei
     _show_locks(screen, left)
     if as_json:
         typer.echo(json.dumps({"taken_wei": taken, "locked_wei": left.locked_wei}))
     else:
-        screen.line(f"{in_ether(Wei(taken))} taken out; {in_ether(left.locked_wei)} stay locked")
+        screen.line(f"{in_ether(taken)} taken out; {in_ether(left.locked_wei)} stay locked")
 
 
 def policy_of(config: Config) -> Policy:
@@ -171,10 +180,13 @@ def _open(config: Path | None, flags: dict[str, object]) -> Player:
     return open_player(load(config, flags).config)
 
 
-def _register(player: Player, screen: Screen, *, is_agreed: bool, repeat: str) -> None:
+def _register(
+    player: Player, screen: Screen, backing: Wei, *, is_agreed: bool, repeat: str
+) -> None:
     """Bring registration and stake to what the settings ask for, with consent to the cost."""
     programs = {name: model.program for name, model in player.models.items()}
-    wanted = plan(player.contracts, player.wallet, policy_of(player.config), programs)
+    policy = policy_of(player.config)
+    wanted = plan(player.contracts, player.wallet, policy, programs, backing)
     if not wanted.total_wei:
         return
     _show_cost(screen, player, wanted)
@@ -193,8 +205,8 @@ def _show_cost(screen: Screen, player: Player, wanted: Plan) -> None:
         if each.cost_wei:
             screen.line(f"model {each.name}: {in_ether(each.cost_wei)} for its registration")
     if wanted.deposit_wei:
-        table = player.config.infernet
-        backed = f"{table.max_tasks} tasks of {in_ether(Wei(table.stake))}"
+        stake = Wei(player.config.infernet.stake)
+        backed = f"{wanted.target_wei // stake} tasks of {in_ether(stake)}"
         screen.line(f"stake: {in_ether(wanted.deposit_wei)} into the vault, to back {backed}")
         screen.line("the stake stays yours unless a result is false or a claimed task late")
     screen.line(f"gas: at most {in_ether(wanted.gas_wei)}")
@@ -210,11 +222,12 @@ def _show_locks(screen: Screen, found: Standing) -> None:
         )
 
 
-def _amount(text: str) -> Wei:
+def _amount(option: str, text: str | None) -> Wei:
+    """Return the wei in an option, none where it was not given; raises ConfigError."""
     try:
-        return Wei(ether(text))
+        return NO_WEI if text is None else Wei(ether(text))
     except ValueError as error:
-        raise ConfigError(f"--amount is '{text}'; it has to be {error}") from None
+        raise ConfigError(f"{option} is '{text}'; it has to be {error}") from None
 
 
 def _new_passphrase(passphrase_file: str | None) -> str:
