@@ -6,7 +6,7 @@ import time
 from threading import Lock
 from typing import Any
 
-from .quorum import QuorumProvider
+from .quorum import HEAD_SECONDS, QuorumProvider
 from .records import Seconds
 from .votes import lower_median
 
@@ -24,9 +24,21 @@ class Clock:
         self._lock = Lock()
         self._parent: Any = None
         self._head_time, self._head_seen = 0, 0.0
+        self._told, self._told_at = Seconds(0), float("-inf")
 
     def now(self) -> Seconds:
         """Return the time; it may be early by a block, never late."""
+        with self._lock:
+            is_fresh = time.monotonic() - self._told_at < HEAD_SECONDS
+            if is_fresh and self._provider.quorum > 1:
+                return self._told
+        asked = time.monotonic()
+        told = self._ask()
+        with self._lock:
+            self._told, self._told_at = told, asked
+        return told
+
+    def _ask(self) -> Seconds:
         pending = [
             block
             for answer in self._provider.each("eth_getBlockByNumber", ["pending", False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .abi import functions_of
 from .artifacts import PROVERS, load
 from .connection import Chain, translated
 from .errors import DeploymentError
@@ -88,6 +89,6 @@ def _fault(chain: Chain, role: str, name: str, address: Address) -> Fault | None
 
 
 def _linked(chain: Chain, name: str, address: Address, view: str) -> Address:
-    contract = chain.web3.eth.contract(address=address, abi=list(load(name).abi))
+    kind = functions_of(load(name))[view]
     with translated(f"{name}.{view}", chain.name):
-        return Address(contract.functions[view]().call())
+        return Address(kind.decoded(chain.web3.eth.call({"to": address, "data": kind.encoded(())})))

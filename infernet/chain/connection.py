@@ -139,6 +139,9 @@ def connect(urls: str | Sequence[str], quorum: int | None = None) -> Chain:
     web3 = Web3(provider)
     # Chains of known validators put more into a block's extra data than web3 expects.
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+    # They look up names and check chain ids before each call, at twice the call's own cost.
+    for unused in ("gas_price_strategy", "ens_name_to_address", "validation", "gas_estimate"):
+        web3.middleware_onion.remove(unused)
     with translated("asking for the chain id", provider.name):
         chain_id = int(web3.eth.chain_id)
     return Chain(web3, provider.name, chain_id)

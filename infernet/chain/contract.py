@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self, TypeVar
 
+from .abi import functions_of
 from .artifacts import Artifact, load
 from .connection import Chain, translated
+from .errors import DeploymentError
 from .feed import Feed
 from .logs import Event, kinds_of
 from .records import Address, Wei, from_struct
@@ -23,11 +25,10 @@ class Contract:
         self.chain = chain
         self.address = address
         self.name = artifact.name
-        self._contract = chain.web3.eth.contract(address=address, abi=list(artifact.abi))
         self._feed = feed or Feed(chain, [address], 0)
         self._code = bytes.fromhex(address[2:])
         self._events = kinds_of(artifact)
-        self._functions = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
+        self._functions = functions_of(artifact)
 
     @classmethod
     def named(cls, chain: Chain, name: str, address: Address, feed: Feed | None = None) -> Self:
@@ -36,17 +37,25 @@ class Contract:
 
     def view(self, function: str, *arguments: object) -> Any:
         """Return what a view returns for the latest block."""
+        kind = self._functions[function]
+        call = {"to": self.address, "data": kind.encoded(arguments)}
         with translated(f"{self.name}.{function}", self.chain.name):
-            return self._contract.functions[function](*arguments).call()
+            data = bytes(self.chain.web3.eth.call(call))
+        if not data:
+            raise DeploymentError(
+                f"{self.name}.{function}: {self.chain.name} has no such contract at "
+                f"{self.address}; check the deployment"
+            )
+        return kind.decoded(data)
 
     def view_struct(self, kind: type[T], function: str, *arguments: object) -> T:
         """Return a view's struct as a record."""
-        (output,) = self._functions[function]["outputs"]
-        return from_struct(kind, output["components"], self.view(function, *arguments))
+        components = self._functions[function].components
+        return from_struct(kind, components, self.view(function, *arguments))
 
     def send(self, wallet: Wallet, function: str, *arguments: object, value: int = 0) -> Sent:
         """Call a function in a transaction."""
-        data = bytes.fromhex(self._contract.encode_abi(function, args=arguments)[2:])
+        data = self._functions[function].encoded(arguments)
         return wallet.send(function, data, self.address, Wei(value))
 
     def events(self, name: str, since_block: int = 0, **filters: object) -> list[Event]:

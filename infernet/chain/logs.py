@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_utils.abi import collapse_if_tuple
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from infernet.store.events import Log
 
+from .abi import checksummed
 from .artifacts import Artifact
-
-_TOPIC_BYTES = 32
-_checksummed = lru_cache(maxsize=4096)(to_checksum_address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +90,4 @@ def log_of(raw: Any) -> Log:
 
 
 def _value(kind: str, value: Any) -> Any:
-    return _checksummed(value) if kind == "address" else value
+    return checksummed(value) if kind == "address" else value

@@ -24,7 +24,7 @@ from .endpoints import READ_SECONDS, Endpoint, EndpointFault, EndpointStatus, Re
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.1
 _BUDGET_SECONDS = 30.0
-_HEAD_SECONDS = 0.5
+HEAD_SECONDS = 0.5
 # After this long another endpoint is asked too; after the quorum, latecomers get the grace.
 _HEDGE_SECONDS = 1.5
 _GRACE_SECONDS = 0.25
@@ -148,7 +148,7 @@ class QuorumProvider(JSONBaseProvider):  # type: ignore[misc]
             self._order()[0].head = int(found["result"]["number"], 16)
             return dict(found["result"])
         with self._head_lock:
-            if self._head is None or time.monotonic() - self._head_read > _HEAD_SECONDS:
+            if self._head is None or time.monotonic() - self._head_read > HEAD_SECONDS:
                 # The age counts from the question: what happens meanwhile is not in the answer.
                 asked = time.monotonic()
                 poll = _Poll()

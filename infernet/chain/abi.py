@@ -1,0 +1,61 @@
+"""Calls of functions between values and bytes, as an interface describes them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_utils.abi import collapse_if_tuple
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from .artifacts import Artifact
+
+checksummed = lru_cache(maxsize=4096)(to_checksum_address)
+
+
+class FunctionKind:
+    """One function of an interface."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self.name: str = entry["name"]
+        self._inputs = [collapse_if_tuple(item) for item in entry["inputs"]]
+        self._outputs = [collapse_if_tuple(item) for item in entry["outputs"]]
+        self._output_entries = entry["outputs"]
+        self._selector = bytes(keccak(text=f"{self.name}({','.join(self._inputs)})")[:4])
+
+    @property
+    def components(self) -> list[dict[str, Any]]:
+        """Return the fields of the struct that the function returns."""
+        (output,) = self._output_entries
+        return list(output["components"])
+
+    def encoded(self, arguments: tuple[object, ...]) -> bytes:
+        """Return the bytes of a call."""
+        return self._selector + encode(self._inputs, arguments)
+
+    def decoded(self, data: bytes) -> Any:
+        """Return what a call returned: one value, or a tuple of several or none."""
+        values = decode(self._outputs, data)
+        pairs = zip(self._output_entries, values, strict=True)
+        named = tuple(readable(entry, value) for entry, value in pairs)
+        return named[0] if len(named) == 1 else named
+
+
+def functions_of(artifact: Artifact) -> dict[str, FunctionKind]:
+    """Return the functions of an interface by name; none of ours is overloaded."""
+    entries = (entry for entry in artifact.abi if entry["type"] == "function")
+    return {kind.name: kind for kind in map(FunctionKind, entries)}
+
+
+def readable(entry: dict[str, Any], value: Any) -> Any:
+    """Return a decoded value with addresses in mixed case and arrays as lists."""
+    kind: str = entry["type"]
+    if kind.endswith("]"):
+        item = {**entry, "type": kind[: kind.rindex("[")]}
+        return [readable(item, element) for element in value]
+    if kind == "tuple":
+        fields = zip(entry["components"], value, strict=True)
+        return tuple(readable(field, element) for field, element in fields)
+    return checksummed(value) if kind == "address" else value
