@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("executor", "prover", "reference", "imports", "disputes", "anvil", "rivals")
+NAMES = ("executor", "prover", "reference", "imports", "disputes", "anvil", "miner", "rivals")
 
 
 def main(wanted: list[str]) -> int:

@@ -67,9 +67,10 @@ class Executor:
 
     def tick(self) -> bool:
         """Look at the chain and do what is due; return whether anything was sent."""
-        chain = self.contracts.chain
-        look = Look(chain.head(), chain.next_timestamp())
-        works = self._defence.works(look) + self._service.works(look)
+        feed = self.contracts.feed
+        look = Look(feed.sync(), self.contracts.chain.next_timestamp())
+        with feed.as_it_is():
+            works = self._defence.works(look) + self._service.works(look)
         return self.crew.attempt_all(works, self._overtaken)
 
     def _overtaken(self, error: Reverted) -> None:

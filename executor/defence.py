@@ -156,7 +156,9 @@ class Defence:
     def _finalise(self, result: AssertionFound, look: Look) -> bool:
         means, assertion_id = self._means, result.assertion_id
         contracts = means.contracts
-        if self._is_voided(result) or not contracts.games.is_clear(assertion_id):
+        # Nearly all results become final without a game; then simulating the end says enough.
+        is_contested = contracts.games.has_event("ChallengeCommitted", assertionId=assertion_id)
+        if is_contested and not contracts.games.is_clear(assertion_id):
             self._naps.begin(assertion_id, look, NO_DEADLINE)
             return False
         sent = contracts.market.finalise(means.wallet, assertion_id)

@@ -19,8 +19,9 @@ class Policy:
     """What a miner is ready for; raise PolicyError for what makes no sense.
 
     `stake_wei`: locked for each task, at least the model's floor. `max_tasks`: tasks in work at a
-    time, claimed and not asserted; 0 claims none and ends what was begun. A task that ends in less than `minimum_seconds` is left alone:
-    who claims it and comes too late with the result loses a part of its stake.
+    time, claimed and not asserted; 0 claims none and ends what was begun. A task that ends in less
+    than `minimum_seconds` is left alone: who claims it and comes too late with the result loses a
+    part of its stake.
     """
 
     stake_wei: Wei

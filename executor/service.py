@@ -10,7 +10,7 @@ from threading import Lock
 
 from infernet.actors.crew import Work
 from infernet.chain.market import TaskFound
-from infernet.chain.records import NO_WEI, ProgramRoot, Seconds, TaskId, TaskStatus, Wei
+from infernet.chain.records import NO_WEI, ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.stake import Balance
 from infernet.chain.wallet import in_ether
 
@@ -153,7 +153,8 @@ class Service:
             left = offer.deadline - look.now
             if left < means.policy.minimum_seconds or offer.fee < means.policy.minimum_fee_wei:
                 continue
-            if task_id in market.results or task_id in self._booked:
+            if task_id in market.results or task_id in self._booked or offer.iterations != 1:
+                # Runs are of one iteration.
                 continue
             if task_id in market.claims and look.now <= market.claims[task_id].deadline:
                 continue
@@ -191,13 +192,6 @@ class Service:
         means, task_id = self._means, offer.task_id
         block = 0
         try:
-            task = means.contracts.market.task(task_id)
-            # Runs are of one iteration.
-            if task.iterations != 1:
-                means.closed.add(_FAILED, task_id)
-                return False
-            if task.status not in (TaskStatus.OPEN, TaskStatus.CLAIMED):
-                return False
             sent = means.contracts.market.claim(means.wallet, task_id, stake, NO_WEI)
             block = sent.block_number
         finally:
@@ -210,7 +204,8 @@ class Service:
     def _assert(self, offer: TaskFound, claim: _Claim) -> bool:
         means, task_id = self._means, offer.task_id
         try:
-            output = means.runs.infer(task_id, offer.program_root)
+            with means.contracts.feed.as_it_is():
+                output = means.runs.infer(task_id, offer.program_root)
         except InferenceFailed:
             self._note_failure(task_id)
             raise

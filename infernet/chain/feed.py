@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from threading import RLock
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import RLock, local
 from typing import Any
 
 from infernet.store.database import Database, open_database
@@ -45,18 +46,33 @@ class Feed:
         source = f"chain {chain.chain_id}, contracts {' '.join(self._addresses).lower()}"
         self.index = EventIndex(database or open_database(None), source, pairings)
         self._lock = RLock()
+        self._here = local()
         self._span = _FIRST_SPAN
         self._seen: tuple[int, bytes] | None = None
         self._unsure: deque[tuple[int, float]] = deque()
 
-    def sync(self) -> None:
-        """Bring the index to the latest block, or raise ChainError."""
-        if self.index.is_readonly:
-            return
+    @contextmanager
+    def as_it_is(self) -> Iterator[None]:
+        """Let this thread's questions inside be answered without a look at the chain."""
+        before = getattr(self._here, "is_held", False)
+        self._here.is_held = True
+        try:
+            yield
+        finally:
+            self._here.is_held = before
+
+    def sync(self) -> tuple[int, bytes]:
+        """Bring the index to the latest block and return its number and hash.
+
+        Raises ChainError. Inside `as_it_is` and where another process fills the index it stays.
+        """
+        if self.index.is_readonly or getattr(self._here, "is_held", False):
+            return self._seen or next(iter(self.index.checkpoints()), (self._first - 1, b""))
         with self._lock:
             for _ in range(_ATTEMPTS):
-                if self._follow(self._block("latest")):
-                    return
+                head = self._block("latest")
+                if self._follow(head):
+                    return int(head["number"]), bytes(head["hash"])
         raise RetryableChainError(
             f"{self._chain.name} changes its latest blocks faster than they can be read; "
             "look again later"

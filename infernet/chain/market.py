@@ -48,6 +48,7 @@ class TaskFound:
     fee: Wei
     block_number: int
     deadline: Seconds
+    iterations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def _request_of(event: Event) -> TaskFound:
         Wei(event["fee"]),
         event.block_number,
         Seconds(event["deadline"]),
+        int(event["iterations"]),
     )
 
 
