@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from infernet.chain.records import Address, Wei
 from tests.stage import ETHER
 
@@ -15,14 +17,12 @@ def worth(town: Town, address: Address) -> int:
     return town.chain.balance(address) + town.contracts.vault.balance(address).total
 
 
-def gain(town: Town, address: Address) -> int:
-    """Return what an account gained since it was funded, its gas left out."""
-    return worth(town, address) + gas_of(town, address) - START_WEI
-
-
-def gas_of(town: Town, address: Address) -> Wei:
-    """Return what an account paid for gas."""
-    return payments(town.anvil, address).gas_wei
+def gains(town: Town, addresses: Iterable[Address]) -> dict[Address, Wei]:
+    """Return what accounts gained since they were funded, their gas left out."""
+    paid = payments(town.anvil)
+    return {
+        each: Wei(worth(town, each) + paid[each.lower()].gas_wei - START_WEI) for each in addresses
+    }
 
 
 def require_balanced(town: Town, *addresses: Address) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from eth_utils.address import to_checksum_address
+
 from executor.actor import Executor
 from fisherman.actor import Fisherman
 from infernet.chain.errors import ChainError
 from infernet.chain.market import AssertionFound
 from infernet.chain.records import Address, GameId, GameStatus, Seconds, Wei
-from infernet.chain.wallet import Wallet
+from infernet.chain.wallet import KeySigner, Wallet
 
 from .town import Town
 
@@ -41,7 +43,7 @@ class CopyCat:
     town: Town
     wallet: Wallet
     copied: set[bytes] = field(default_factory=set)
-    taken: int = 0
+    sent: int = 0
 
     def look(self) -> None:
         """Copy what waits in the mempool and what the latest block holds."""
@@ -54,23 +56,22 @@ class CopyCat:
         latest = rpc("eth_getBlockByNumber", "latest", True)["transactions"]
         for found in (*waiting, *latest):
             data = bytes.fromhex(found["input"][2:])
-            if found["from"].lower() == self.wallet.address.lower() or data in self.copied:
+            is_own = found["from"].lower() == self.wallet.address.lower()
+            if found["to"] is None or not data or is_own or data in self.copied:
                 continue
             self.copied.add(data)
             self._send(found, data)
 
     def _send(self, found: dict[str, str], data: bytes) -> None:
-        eth = self.town.chain.web3.eth
-        signer = self.wallet.signer
-        nonce = int(
-            self.town.anvil.rpc("eth_getTransactionCount", self.wallet.address, "pending"), 16
-        )
+        rpc, signer = self.town.anvil.rpc, self.wallet.signer
+        assert isinstance(signer, KeySigner)
+        nonce = int(rpc("eth_getTransactionCount", self.wallet.address, "pending"), 16)
         raw, _ = signer.sign(
             {
                 "type": 2,
                 "chainId": self.town.chain.chain_id,
                 "nonce": nonce,
-                "to": Address(eth.contract().w3.to_checksum_address(found["to"])),
+                "to": to_checksum_address(found["to"]),
                 "value": int(found["value"], 16),
                 "data": data,
                 "gas": int(found["gas"], 16),
@@ -78,8 +79,8 @@ class CopyCat:
                 "maxPriorityFeePerGas": _TIP_WEI,
             }
         )
-        self.town.anvil.rpc("eth_sendRawTransaction", "0x" + raw.hex())
-        self.taken += 1
+        rpc("eth_sendRawTransaction", "0x" + raw.hex())
+        self.sent += 1
 
 
 @dataclass
@@ -113,7 +114,7 @@ class Crowd:
             if self.cat:
                 self.cat.look()
             self.town.anvil.mine()
-        return any([turn.result() for turn in turns])
+        return any(turn.result() for turn in turns)
 
     def _turn(self, participant: Participant) -> bool:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from infernet.chain.market import AssertionFound, Request
-from infernet.chain.records import AssertionStatus, Seconds, TaskStatus, Wei
+from infernet.chain.records import AssertionStatus, Seconds, TaskStatus
 from interpreter.merkle import tree_of_bytes
 from tests.anvil import Anvil
 from tests.stage import FEE
@@ -30,12 +30,12 @@ def the_result(town: Town) -> AssertionFound | None:
     return found[0] if found else None
 
 
-def require_once(town: Town, actor: Actor, *kinds: str) -> Wei:
+def require_once(town: Town, actor: Actor, *kinds: str) -> int:
     """Check that a player sent each call once, died at each point of it, and return its gas.
 
     `kinds`: the functions that it must have called.
     """
-    paid = payments(town.anvil, actor.address)
+    paid = payments(town.anvil)[actor.address.lower()]
     repeated = [count for count in Counter(paid.calls).values() if count > 1]
     assert not repeated, f"{actor.part.name} sent {len(repeated)} calls more than once"
     assert not paid.failed, f"{actor.part.name} paid for {paid.failed} refused transactions"

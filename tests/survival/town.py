@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from infernet.backend.conformance import require_conformance
 from infernet.chain.deploy import PRODUCTION, Constants, deploy
-from infernet.chain.records import Wei
 from tests.anvil import Anvil
 from tests.programs import random_input, random_program
 from tests.stage import Stage
@@ -49,24 +49,28 @@ class Town(Stage):
 class Payment:
     """What an account gave for gas, and how often it called what with which arguments."""
 
-    gas_wei: Wei
-    calls: tuple[bytes, ...]
-    failed: int
+    gas_wei: int = 0
+    calls: tuple[bytes, ...] = ()
+    failed: int = 0
 
 
-def payments(anvil: Anvil, address: str) -> Payment:
-    """Return all transactions of an account, read from the chain's blocks."""
-    gas, calls, failed = 0, [], 0
+def payments(anvil: Anvil) -> Mapping[str, Payment]:
+    """Return the transactions of each account (lower case), read from the chain's blocks."""
+    found: defaultdict[str, Payment] = defaultdict(Payment)
     for number in range(int(anvil.rpc("eth_blockNumber"), 16) + 1):
         block = anvil.rpc("eth_getBlockByNumber", hex(number), True)
-        for found in block["transactions"]:
-            if found["from"].lower() != address.lower():
-                continue
-            receipt = anvil.rpc("eth_getTransactionReceipt", found["hash"])
-            gas += int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
-            failed += receipt["status"] != "0x1"
-            calls.append(bytes.fromhex(found["input"][2:]))
-    return Payment(Wei(gas), tuple(calls), failed)
+        if not block["transactions"]:
+            continue
+        receipts = anvil.rpc("eth_getBlockReceipts", hex(number))
+        for sent, receipt in zip(block["transactions"], receipts, strict=True):
+            before = found[sent["from"].lower()]
+            found[sent["from"].lower()] = Payment(
+                before.gas_wei
+                + int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16),
+                (*before.calls, bytes.fromhex(sent["input"][2:])),
+                before.failed + (receipt["status"] != "0x1"),
+            )
+    return found
 
 
 def new_town(anvil: Anvil, seed: int = SHORT_SEED, constants: Constants = BRISK) -> Town:
