@@ -7,13 +7,10 @@ deep enough, then settled. A block that vanishes opens it again. See docs/adr/00
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
-
-from web3.exceptions import TransactionNotFound
 
 from infernet.store.journal import Action, Attempt, Inclusion, Journal, Slot, SlotState
 
@@ -21,6 +18,7 @@ from .broadcast import Answer, broadcast
 from .connection import Chain, translated
 from .errors import InsufficientBalance, NonceTaken, RetryableChainError, Reverted
 from .fees import Fees, Prices
+from .receipts import inclusion_of, is_known, transaction_count
 from .records import Address, Wei
 
 # Obligations never wait for cheaper gas and are sent even late; these are mere offers.
@@ -199,7 +197,7 @@ class Outbox:
 
         `head`: the latest block's number, where slots may have become deep enough to settle.
         """
-        inclusion = self._inclusion(self.journal.hashes(slot_id))
+        inclusion = inclusion_of(self.chain, self.journal.hashes(slot_id))
         with self._lock:
             slot = self.journal.slot(slot_id)
             if inclusion is not None:
@@ -224,11 +222,11 @@ class Outbox:
     def _suspect(self, slot: Slot, head: int) -> SlotState:
         """Judge a slot whose nonce is used though no attempt of it is found."""
         # The count may be younger than the look at the receipts before it.
-        inclusion = self._inclusion(self.journal.hashes(slot.id))
+        inclusion = inclusion_of(self.chain, self.journal.hashes(slot.id))
         if inclusion is not None:
             return self._include(slot, inclusion, head)
         for earlier in self.journal.abandoned(slot.nonce):
-            inclusion = self._inclusion(self.journal.hashes(earlier))
+            inclusion = inclusion_of(self.chain, self.journal.hashes(earlier))
             if inclusion is not None:
                 self.journal.revive(earlier, slot.id)
                 self._include(self.journal.slot(earlier), inclusion, head)
@@ -274,7 +272,7 @@ class Outbox:
         for slot in reversed(self.journal.unsettled()):
             if slot.state is not SlotState.OPEN or slot.nonce < self._count():
                 return
-            if any(map(self._is_known, self.journal.hashes(slot.id))):
+            if any(is_known(self.chain, each) for each in self.journal.hashes(slot.id)):
                 return
             if slot.kind not in DEFERRABLE and not self._would_fail(slot):
                 return
@@ -293,34 +291,8 @@ class Outbox:
             return True
         return False
 
-    def _is_known(self, hash_: bytes) -> bool:
-        with suppress(TransactionNotFound), translated("looking for a transaction", self._name):
-            self.chain.web3.eth.get_transaction(hash_)
-            return True
-        return False
-
-    def _inclusion(self, hashes: Sequence[bytes]) -> Inclusion | None:
-        """Return what the chain says of the first of the transactions that a block holds."""
-        web3 = self.chain.web3
-        for hash_ in hashes:
-            with suppress(TransactionNotFound), translated("looking for a receipt", self._name):
-                receipt = web3.eth.get_transaction_receipt(hash_)
-                block = web3.eth.get_block(receipt["blockNumber"])
-                gas = int(receipt["gasUsed"])
-                return Inclusion(
-                    int(receipt["blockNumber"]),
-                    hash_,
-                    int(block["timestamp"]),
-                    gas,
-                    gas * int(receipt["effectiveGasPrice"]),
-                    receipt["status"] == 1,
-                    receipt["contractAddress"],
-                )
-        return None
-
     def _count(self) -> int:
-        with translated("counting transactions", self._name):
-            return int(self.chain.web3.eth.get_transaction_count(self.address, "latest"))
+        return transaction_count(self.chain, self.address)
 
     def _extends_seen(self, head: tuple[int, bytes]) -> bool:
         """Return whether the block that was the head before is still on the chain."""
@@ -328,7 +300,7 @@ class Outbox:
             return False
         if self._seen[0] == head[0]:
             return self._seen == head
-        with translated("reading a block", self._name):
+        with translated("reading a block", self.chain.name):
             return bytes(self.chain.web3.eth.get_block(self._seen[0])["hash"]) == self._seen[1]
 
     def _is_news(self, slot: Slot, head: int) -> bool:
@@ -353,7 +325,3 @@ class Outbox:
     @property
     def _balance(self) -> Wei:
         return self.chain.balance(self.address)
-
-    @property
-    def _name(self) -> str:
-        return self.chain.name
