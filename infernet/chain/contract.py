@@ -66,9 +66,7 @@ class Contract:
         """
         kind = self._events[name]
         topics, others = kind.split(filters)
-        self._feed.sync()
-        logs = self._feed.index.select(self._code, kind.topic0, since_block, topics)
-        found = map(kind.decoded, logs)
+        found = map(kind.decoded, self._feed.select(self._code, kind.topic0, since_block, topics))
         return [e for e in found if all(e[key] == value for key, value in others.items())]
 
     def has_event(self, name: str, **filters: object) -> bool:

@@ -51,6 +51,14 @@ class Feed:
         self._seen: tuple[int, bytes] | None = None
         self._unsure: deque[tuple[int, float]] = deque()
 
+    def select(
+        self, address: bytes, topic0: bytes, since_block: int, topics: dict[int, bytes]
+    ) -> list[Log]:
+        """Return the logs of one kind up to the latest block, oldest first."""
+        self.sync()
+        found = self.index.select(address, topic0, since_block, topics)
+        return [log if log.data is not None else self._whole(log) for log in found]
+
     @contextmanager
     def as_it_is(self) -> Iterator[None]:
         """Let this thread's questions inside be answered without a look at the chain."""
@@ -145,6 +153,16 @@ class Feed:
         with translated("reading events", self._chain.name):
             found = self._chain.web3.eth.get_logs(wanted)
         return [log_of(raw) for raw in found if raw["topics"]]
+
+    def _whole(self, log: Log) -> Log:
+        """Return a log with the data that only the chain keeps."""
+        for found in self._logs(log.block, log.block):
+            if found.place == log.place and found.block_hash == log.block_hash:
+                return found
+        raise RetryableChainError(
+            f"{self._chain.name} has no log {log.place} in block {log.block}, where it was before; "
+            "look again later, or ask a node that keeps the whole history"
+        )
 
     def _hash_at(self, number: int) -> bytes:
         return bytes(self._block(number)["hash"])

@@ -60,7 +60,8 @@ class EventKind:
         return topics, left
 
     def decoded(self, log: Log) -> Event:
-        """Return what a log says."""
+        """Return what a whole log says."""
+        assert log.data is not None
         arguments = {}
         for (name, kind), topic in zip(self._indexed, log.topics[1:], strict=True):
             arguments[name] = _value(kind, decode([kind], topic)[0])

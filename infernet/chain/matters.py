@@ -22,6 +22,8 @@ PAIRINGS = (
             _mark("TaskMarket", "Finalised", "taskId"),
             _mark("TaskMarket", "FeeReclaimed", "taskId"),
         ),
+        # Inputs are as large as all else together a hundred times.
+        bulk=_mark("TaskMarket", "InputCarried", "taskId"),
     ),
     Pairing(
         "Asserted",

@@ -1,7 +1,8 @@
 """The logs of a deployment's contracts, kept as the chain gave them and found by their topics.
 
 A pairing says which kind of log opens a matter and which kinds close it; what is open is kept up
-to date as logs come and go, so that nobody has to look through the closed ones.
+to date as logs come and go, so that nobody has to look through the closed ones. The large data of
+closed matters is given up once their end is settled: the chain has it still.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ KEPT_BLOCKS = 64
 
 _STEPS = (
     "CREATE TABLE logs (block INTEGER NOT NULL, place INTEGER NOT NULL, address BLOB NOT NULL, "
-    "topic0 BLOB NOT NULL, topic1 BLOB, topic2 BLOB, topic3 BLOB, data BLOB NOT NULL, "
+    "topic0 BLOB NOT NULL, topic1 BLOB, topic2 BLOB, topic3 BLOB, data BLOB, "
     "tx BLOB NOT NULL, block_hash BLOB NOT NULL, PRIMARY KEY (block, place))",
     "CREATE INDEX logs_topic1 ON logs (topic0, topic1, block)",
     "CREATE INDEX logs_topic2 ON logs (topic0, topic2, block)",
@@ -34,13 +35,13 @@ _COLUMNS = "block, place, address, topic0, topic1, topic2, topic3, data, tx, blo
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A log as the chain gave it; `place`: its number within the block."""
+    """A log as the chain gave it; `place`: its number within the block; no `data`: given up."""
 
     block: int
     place: int
     address: bytes
     topics: tuple[bytes, ...]
-    data: bytes
+    data: bytes | None
     transaction: bytes
     block_hash: bytes
 
@@ -55,11 +56,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What opens a matter of one kind and what closes it."""
+    """What opens a matter of one kind and what closes it; `bulk`: the logs with large data."""
 
     kind: str
     opening: Mark
     closings: tuple[Mark, ...]
+    bulk: Mark | None = None
 
 
 class EventIndex:
@@ -89,6 +91,7 @@ class EventIndex:
         Blocks behind `stop` are forgotten.
         """
         with self._database.transaction():
+            (last,) = self._database.execute("SELECT MAX(block) FROM log_blocks")[0]
             touched = self._touched(start)
             self._forget(start)
             rows = [_row(log) for log in logs]
@@ -97,6 +100,7 @@ class EventIndex:
             if rows:
                 touched |= self._touched(start)
             self._settle(touched)
+            self._give_up((last or 0) - KEPT_BLOCKS, stop - KEPT_BLOCKS)
             sql = "INSERT INTO log_blocks VALUES (?, ?)"
             self._database.execute(sql, (stop, block_hash))
             self._database.execute(
@@ -182,6 +186,19 @@ class EventIndex:
             else:
                 sql = "DELETE FROM open_matters WHERE kind = ? AND id = ?"
                 self._database.execute(sql, (pairing.kind, id_))
+
+    def _give_up(self, first: int, last: int) -> None:
+        """Drop the large data of matters that were closed in these blocks."""
+        for pairing in self._pairings:
+            for mark in pairing.closings if pairing.bulk else ():
+                assert pairing.bulk is not None
+                sql = (
+                    f"UPDATE logs SET data = NULL WHERE topic0 = ? AND topic{pairing.bulk.id_topic}"
+                    f" IN (SELECT topic{mark.id_topic} FROM logs WHERE topic0 = ? "
+                    "AND block BETWEEN ? AND ?)"
+                )
+                values = (pairing.bulk.topic0, mark.topic0, first, last)
+                self._database.execute(sql, values)
 
     def _first(self, mark: Mark, id_: bytes) -> tuple[Any, ...] | None:
         sql = (

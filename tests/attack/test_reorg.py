@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infernet.chain.contract import create
+from infernet.chain.errors import RetryableChainError
 from infernet.chain.feed import Feed
 from infernet.chain.records import Address
 from infernet.chain.stake import Vault
@@ -144,3 +145,15 @@ def test_blocks_are_read_twice_at_most(node: Anvil, vault: Vault) -> None:
         for _ in range(10):
             watcher.events("Deposited")
         assert proxy.counts["eth_getLogs"] == asked
+
+
+def test_data_that_was_given_up_comes_from_the_chain(node: Anvil, vault: Vault) -> None:
+    watcher = seen_by(node, vault.address)
+    deposit(node, vault)
+    before = watcher.events("Deposited")
+    feed = watcher._feed
+    feed.index._database.execute("UPDATE logs SET data = NULL")
+    assert watcher.events("Deposited") == before
+    feed.index._database.execute("UPDATE logs SET data = NULL, block_hash = x'00'")
+    with pytest.raises(RetryableChainError, match="keeps the whole history"):
+        watcher.events("Deposited")

@@ -15,7 +15,9 @@ from infernet.store.events import KEPT_BLOCKS, EventIndex, Log, Mark, Pairing
 
 HERE = b"\x01" * 20
 OPENED, CLOSED, VOIDED, CARRIED = (bytes([kind]) * 32 for kind in range(1, 5))
-PAIRINGS = (Pairing("matter", Mark(OPENED, 1), (Mark(CLOSED, 1), Mark(VOIDED, 2))),)
+PAIRINGS = (
+    Pairing("matter", Mark(OPENED, 1), (Mark(CLOSED, 1), Mark(VOIDED, 2)), Mark(CARRIED, 1)),
+)
 
 
 def name(number: int) -> bytes:
@@ -80,6 +82,17 @@ def test_logs_are_found_by_any_topic_and_block() -> None:
 def test_a_log_of_the_same_block_may_close_what_it_opened() -> None:
     index = index_of([log(1, 0, OPENED, name(1)), log(1, 1, CLOSED, name(1))], 1)
     assert index.open_matters("matter") == []
+
+
+def test_large_data_is_given_up_once_the_end_of_its_matter_is_settled() -> None:
+    carried = [log(1, n, CARRIED, name(n), data=b"large") for n in range(4)]
+    index = index_of(carried, 1)
+    index.replace(2, [log(2, 0, CLOSED, name(1)), log(2, 1, VOIDED, name(9), name(2))], 2, name(2))
+    for number in range(3, 3 + KEPT_BLOCKS):
+        index.replace(number, [], number, name(number))
+        is_settled = number - 2 >= KEPT_BLOCKS
+        kept = [found.data is not None for found in index.select(HERE, CARRIED)]
+        assert kept == ([True, False, False, True] if is_settled else [True] * 4)
 
 
 def test_checkpoints_reach_back_as_far_as_blocks_may_be_replaced() -> None:
