@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from infernet.chain.deployment import Contracts
 from infernet.chain.fees import Prices
 from infernet.chain.records import (
+    NO_WEI,
     Address,
     GameId,
     GameRecord,
