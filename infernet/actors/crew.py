@@ -139,7 +139,7 @@ class Crew:
     def _do(self, work: Work, on_overtaken: OnOvertaken) -> None:
         has_acted, errors = False, list[Exception]()
         try:
-            has_acted = attempt(work.act, on_overtaken)
+            has_acted = bool(attempt(work.act, on_overtaken))
         except Exception as error:  # noqa: BLE001 - the caller is told, in its own thread
             errors.append(error)
         with self._changed:
