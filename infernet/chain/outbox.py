@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
-from infernet.store.journal import Action, Attempt, Inclusion, Journal, Slot, SlotState
+from infernet.store.journal import ENDS, Action, Attempt, Inclusion, Journal, Slot, SlotState
 
 from .broadcast import Answer, broadcast
 from .connection import Chain, translated
@@ -87,7 +87,8 @@ class Outbox:
 
     def tend(self) -> None:
         """Look after every slot that nobody waits for; raise NonceTaken if one was lost."""
-        slots = [s for s in self.journal.unsettled() if s.id not in self._awaited]
+        with self._lock:
+            slots = [s for s in self.journal.unsettled() if s.id not in self._awaited]
         if not slots:
             return
         head = self.chain.head()
@@ -108,6 +109,7 @@ class Outbox:
 
         Raises RetryableChainError while the chain does not get there.
         """
+        self.next_nonce()
         self._give_up_tail()
         self.tend()
         for slot in self.journal.unsettled():
@@ -115,7 +117,7 @@ class Outbox:
                 self._wait(slot.id)
 
     def next_nonce(self) -> int:
-        """Return the nonce of the next slot."""
+        """Return the nonce of the next slot; raise RetryableChainError if the chain lags."""
         count = self._count()
         settled = self.journal.settled_nonce()
         if count < settled:
@@ -200,6 +202,9 @@ class Outbox:
         inclusion = inclusion_of(self.chain, self.journal.hashes(slot_id))
         with self._lock:
             slot = self.journal.slot(slot_id)
+            # Another thread may have ended it meanwhile, and dropped its bytes.
+            if slot.state in ENDS:
+                return slot.state
             if inclusion is not None:
                 return self._include(slot, inclusion, head)
             if slot.state is SlotState.OPEN and not self._is_due(slot_id):

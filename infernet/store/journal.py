@@ -53,7 +53,7 @@ _COLUMNS = (
 
 
 class SlotState(StrEnum):
-    """Where a slot stands; the last three are its ends."""
+    """Where a slot stands."""
 
     OPEN = "open"
     MINED = "mined"
@@ -61,6 +61,9 @@ class SlotState(StrEnum):
     SETTLED = "settled"
     LOST = "lost"
     ABANDONED = "abandoned"
+
+
+ENDS = (SlotState.SETTLED, SlotState.LOST, SlotState.ABANDONED)
 
 
 @dataclass(frozen=True, slots=True)

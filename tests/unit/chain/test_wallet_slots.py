@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -27,6 +28,7 @@ from infernet.chain.outbox import SendPolicy
 from infernet.chain.records import Address, Wei
 from infernet.chain.wallet import KeySigner, NodeSigner, Sent, Wallet
 from infernet.store.database import open_database
+from infernet.store.errors import StoreUnwritable
 from infernet.store.journal import Journal
 from tests.anvil import ETHER, Anvil, needs_anvil, running
 
@@ -283,7 +285,10 @@ def test_abandoned_transaction_that_arrives_after_all_is_known_again(
     assert player.states() == ["abandoned"]
 
     def lose_the_race(chain: object, own: bytes) -> tuple[Answer, str]:
+        patch.setattr(outbox, "broadcast", broadcast)
         player.node.rpc("eth_sendRawTransaction", "0x" + raw.hex())
+        while not player.count():
+            time.sleep(0.01)
         return Answer.USED, "nonce too low"
 
     with monkeypatch.context() as patch:
@@ -319,7 +324,7 @@ def test_foreign_use_in_passing_stops_the_sender_only(
     player.wallet.transfer(SINK, Wei(1))
 
     def come_second(chain: Chain, raw: bytes) -> tuple[Answer, str]:
-        monkeypatch.setattr(outbox, "broadcast", broadcast)
+        patch.setattr(outbox, "broadcast", broadcast)
         other.send("foreign", b"", SINK, Wei(77))
         return broadcast(chain, raw)
 
@@ -339,6 +344,8 @@ def test_chain_that_began_anew_is_not_written_to(player: Player, tmp_path: Path)
     player.node.rpc("anvil_setNonce", player.signer.address, "0x0")
     with pytest.raises(RetryableChainError, match="began anew"):
         player.wallet.transfer(SINK, Wei(2))
+    with pytest.raises(RetryableChainError, match="began anew"):
+        player.restart().recover()
     assert player.states() == ["settled"]
 
 
@@ -359,6 +366,26 @@ def test_account_without_funds_keeps_no_slot(player: Player) -> None:
     with pytest.raises(InsufficientBalance):
         player.wallet.transfer(SINK, Wei(ETHER))
     assert player.states() == []
+
+
+def test_what_cannot_be_journalled_is_not_sent(player: Player) -> None:
+    (pages,) = player.database.execute("PRAGMA page_count")[0]
+    player.database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreUnwritable, match="make room on the disk"):
+        player.wallet.send("pay", bytes(50_000), SINK)
+    assert (player.states(), player.count()) == ([], 0)
+    player.database.execute("PRAGMA max_page_count = 1000000")
+    player.wallet.send("pay", bytes(50_000), SINK)
+    assert player.states() == ["mined"]
+
+
+def test_abandoned_slot_stays_so_for_a_thread_that_looks_late(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash_before_sending(player, monkeypatch)
+    player.journal.abandon(1)
+    player.wallet._outbox._advance(1)  # type: ignore[union-attr]
+    assert (player.states(), player.count()) == (["abandoned"], 0)
 
 
 def test_refused_broadcast_leaves_no_gap(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
