@@ -27,8 +27,7 @@ def tell_lie(stage: Stage, share: float = 0.5) -> Lie:
     """Let an executor assert a false result of a third party's task."""
     task_id = stage.request(stage.wallet())
     liar = stage.executor(stage.wallet(), lie_at=int((stage.steps - 1) * share))
-    while stage.contracts.market.task(task_id).status is not TaskStatus.ASSERTED:
-        liar.tick()
+    assert_all(stage, liar, [task_id])
     (found,) = stage.contracts.market.assertions(taskId=task_id)
     return Lie(liar, task_id, found.assertion_id)
 
@@ -37,8 +36,16 @@ def tell_truth(stage: Stage, count: int = 1) -> None:
     """Let an executor assert true results."""
     tasks = [stage.request(stage.wallet()) for _ in range(count)]
     executor = stage.executor(stage.wallet(), max_tasks=count)
-    while any(stage.contracts.market.task(t).status is not TaskStatus.ASSERTED for t in tasks):
+    assert_all(stage, executor, tasks)
+
+
+def assert_all(stage: Stage, executor: Executor, tasks: list[TaskId]) -> None:
+    """Let an executor act until it has asserted results of all tasks."""
+    for _ in range(20):
+        if all(stage.contracts.market.task(t).status is TaskStatus.ASSERTED for t in tasks):
+            return
         executor.tick()
+    raise AssertionError("the executor left a task alone")
 
 
 def hide_input(stage: Stage, root: bytes = b"\x05" * 32) -> AssertionId:

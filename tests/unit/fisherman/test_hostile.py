@@ -46,9 +46,7 @@ class Flaky:
         return self.stage.truth(data)
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("CUDA"), ValueError(), KeyError("x"), OSError(28, "full")]
-)
+@pytest.mark.parametrize("error", [MemoryError(), KeyError("CUDA")])
 def test_an_engine_that_fails_on_one_input_stops_nothing(stage: Stage, error: Exception) -> None:
     tell_truth(stage, 3)
     fisherman = stage.fisherman(stage.wallet(), start_run=Flaky(stage, 1, error))
