@@ -18,6 +18,7 @@ from tests.stage import FEE
 
 from .accounts import START_WEI, require_balanced, worth
 from .player import Moment
+from .scenes import lie_after
 from .town import LONG_SEED, SHORT_SEED, Town, new_town, payments
 from .troupe import Actor, Troupe, require_killed, troupe
 
@@ -49,27 +50,12 @@ def require_once(town: Town, actor: Actor, *kinds: str) -> int:
     return paid.gas_wei
 
 
-def lie_after(town: Town, dissections: int) -> int:
-    """Return a step on which a game narrows to one step with so many dissections."""
-    arity = town.contracts.game_constants.arity
-    for step in range(town.steps // 2, town.steps):
-        start, length, count = 0, town.steps, 0
-        while length > 1:
-            parts, count = min(arity, length), count + 1
-            edges = [start + length * j // parts for j in range(parts + 1)]
-            index = max(j for j in range(parts) if edges[j] <= step)
-            start, length = edges[index], edges[index + 1] - edges[index]
-        if count == dissections:
-            return step
-    raise AssertionError(f"no step takes {dissections} dissections")
-
-
 def let_finish(players: Troupe, *actors: Actor) -> None:
     """Let players come to rest after the last of their points, then end them in order."""
     until = time.monotonic() + 1
 
     def have_rested() -> bool:
-        return time.monotonic() > until and all([actor.is_alive() for actor in actors])
+        return time.monotonic() > until and all(actor.is_alive() for actor in actors)
 
     players.play(have_rested, *actors, jump_seconds=0)
     for actor in actors:

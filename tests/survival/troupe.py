@@ -93,6 +93,7 @@ class Troupe:
     town: Town
     folder: Path
     urls: tuple[str, ...] = ()
+    confirmations: int = 2
     actors: list[Actor] = field(default_factory=list)
 
     def cast(
@@ -102,6 +103,7 @@ class Troupe:
         lie_at: int | None = None,
         wallet: Wallet | None = None,
         moments: tuple[Moment, ...] = (),
+        urls: tuple[str, ...] = (),
     ) -> Actor:
         """Return a funded player that dies at `moments` of each of its transactions."""
         wallet = wallet or self.town.wallet()
@@ -109,7 +111,7 @@ class Troupe:
         part = Part(
             name=name,
             role=role,
-            urls=self.urls or (self.town.anvil.url,),
+            urls=urls or self.urls or (self.town.anvil.url,),
             deployment=self.town.contracts.deployment,
             key=bytes(wallet.signer._account.key),
             folder=self.folder,
@@ -118,6 +120,7 @@ class Troupe:
             lie_at=lie_at,
             fired=self.folder / f"{name}.fired" if moments else None,
             moments=moments,
+            confirmations=self.confirmations,
         )
         actor = Actor(part)
         self.actors.append(actor)
@@ -193,9 +196,11 @@ def require_killed(actor: Actor) -> None:
 
 
 @contextmanager
-def troupe(town: Town, folder: Path, urls: tuple[str, ...] = ()) -> Iterator[Troupe]:
+def troupe(
+    town: Town, folder: Path, urls: tuple[str, ...] = (), confirmations: int = 2
+) -> Iterator[Troupe]:
     """Give the players of a town, and end all their processes afterwards."""
-    found = Troupe(town, folder, urls)
+    found = Troupe(town, folder, urls, confirmations)
     try:
         yield found
     finally:
