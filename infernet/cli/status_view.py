@@ -67,7 +67,8 @@ def dashboard(view: View) -> RenderableType:
 
 def _rows(view: View) -> Iterator[Row]:
     found = view.snapshot
-    yield "account", _account(view)
+    yield "account", Text(found.address)
+    yield "process", _process(view.process)
     yield "backend", Text(f"{view.backend} · {_nodes(view.endpoints)}")
     yield "models", _models(found)
     if found.role is Role.MINER:
@@ -80,14 +81,12 @@ def _rows(view: View) -> Iterator[Row]:
     yield "disputes", _record(found)
 
 
-def _account(view: View) -> Text:
-    text = Text(view.snapshot.address + "  ")
-    if view.process is None:
-        return text.append("NOT RUNNING", style="bold red")
-    text.append("RUNNING", style="bold green")
-    used = view.process.memory_bytes
-    memory = "" if used is None else f", {used / 2**20:,.0f} MiB"
-    return text.append(f" (process {view.process.number}{memory})")
+def _process(process: Process | None) -> Text:
+    if process is None:
+        return Text("NOT RUNNING", style="bold red")
+    used = process.memory_bytes
+    memory = "" if used is None else f", {used / 2**20:,.0f} MiB of memory"
+    return Text.assemble(("RUNNING", "bold green"), f" (process {process.number}{memory})")
 
 
 def _nodes(endpoints: Sequence[EndpointStatus]) -> str:
