@@ -46,7 +46,7 @@ FEE = Wei(10**16)
 # Tasks that wait or are in work at a time; more would only lengthen the queue.
 _OPEN_AT_ONCE = 60
 _SAMPLE_SECONDS = 5.0
-_PATIENCE_SECONDS = 3_600
+_START_SECONDS, _PATIENCE_SECONDS = 120, 3_600
 _ETHER = 10**18
 _MODEL = "digits"
 # From the second quarter to the last one; caches are full by then.
@@ -68,6 +68,14 @@ class Soldier:
     process: subprocess.Popen[bytes]
     memory: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
+
+    def await_start(self) -> None:
+        """Wait until the player is at work, or raise RuntimeError."""
+        end = time.monotonic() + _START_SECONDS
+        while b'"started"' not in (self.folder / "log").read_bytes():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self.name} did not start: {self.folder / 'log'}")
+            time.sleep(0.2)
 
     def measure(self) -> None:
         """Note memory and open files of the process."""
@@ -147,6 +155,8 @@ def battlefield() -> Iterator[Field]:
             watch = ("infernet", "fisherman", "run")
             found.enlist("fisherman-full", "", *watch)
             found.enlist("fisherman-half", "[fisherman]\nsample = 0.5\n", *watch)
+            for soldier in found.soldiers:
+                soldier.await_start()
             yield found
         finally:
             for soldier in found.soldiers if found else ():

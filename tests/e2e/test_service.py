@@ -1,0 +1,155 @@
+"""From a settings file and a keystore to served tasks and withdrawn money, by commands alone.
+
+These are the commands of docs/operating.md, each a process of its own, on a fresh node.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from infernet.chain.deployment import Contracts, Deployment
+from infernet.chain.records import Address
+from infernet.store.checks import Coverage, coverage_of
+from infernet.store.database import open_database
+from tests.anvil import ETHER, Anvil
+
+MODELS = ("digits", "mobilenetv2", "resnet50")
+STAKE = 2
+_SECONDS = 240
+
+
+class Town:
+    """A folder for each account, one data folder, and the command line."""
+
+    def __init__(self, anvil: Anvil, folder: Path) -> None:
+        self.anvil, self.folder = anvil, folder
+        (folder / "passphrase").touch(mode=0o600)
+        (folder / "passphrase").write_text("correct horse\n")
+        self.around = {
+            **os.environ,
+            "INFERNET_DATA_DIR": str(folder / "data"),
+            "INFERNET_RPC_URL": anvil.url,
+        }
+
+    def run(self, *arguments: str, account: str | None = None) -> str:
+        """Run a command to its end and return what it printed."""
+        done = subprocess.run(
+            self._command(arguments), env=self._around(account), capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"infernet {' '.join(arguments)}:\n{done.stderr}"
+        return done.stdout
+
+    def init(self, account: str, **replaced: str) -> Address:
+        """Make keystore and settings of an account and return its address, funded."""
+        folder = self.folder / account
+        folder.mkdir()
+        self.run("miner", "init", str(folder), "--passphrase-file", str(self.folder / "passphrase"))
+        text = (folder / "miner.toml").read_text()
+        text = text.replace('"contracts.json"', '"../contracts.json"')
+        for old, new in replaced.items():
+            start = text.index(f"{old} = ") + len(f"{old} = ")
+            text = text[:start] + new + text[text.index("\n", start) :]
+        (folder / "miner.toml").write_text(text)
+        address = f"0x{json.loads((folder / 'keystore.json').read_text())['address']}"
+        self.anvil.fund(Address(address), 10_000)
+        return Address(self.anvil.connect().web3.to_checksum_address(address))
+
+    @contextmanager
+    def running(self, account: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a player meanwhile; it must end in order when it is asked to."""
+        with (self.folder / account / "log").open("wb") as log:
+            process = subprocess.Popen(
+                self._command(arguments), env=self._around(account), stdout=log, stderr=log
+            )
+        try:
+            yield process
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, (self.folder / account / "log").read_text()[-2000:]
+        finally:
+            process.kill()
+            process.wait()
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "infernet", *arguments]
+
+    def _around(self, account: str | None) -> dict[str, str]:
+        if account is None:
+            return self.around
+        return {**self.around, "INFERNET_CONFIG": str(self.folder / account / "miner.toml")}
+
+
+def wait_until(what: str, happened: Any, seconds: float = _SECONDS) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.3)
+
+
+def serve(anvil: Anvil, folder: Path, tasks: int) -> None:
+    """Serve tasks of three models, and require that all of them end as they must."""
+    town = Town(anvil, folder)
+    (folder / "contracts.json").write_text(town.run("chain", "deploy", "--trial"))
+    for model in MODELS[1:]:
+        town.run("model", "build", model, "--seed", "1")
+    pixels = np.random.default_rng(1).integers(0, 256, (224, 224, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "noise.png")
+    names = json.dumps(MODELS)
+    miner = town.init("miner", models=names, stake=str(STAKE), port="19090")
+    watcher = town.init("fisherman", models=names, port="19091")
+    town.init("requester")
+    backing = STAKE * max(tasks, 4)
+    town.run("miner", "register", "--backing", str(backing), "--yes", account="miner")
+    contracts = Contracts(anvil.connect(), Deployment.from_file(folder / "contracts.json"))
+    market, vault = contracts.market, contracts.vault
+    assert vault.balance(miner).free == backing * ETHER
+    with (
+        town.running("miner", "miner", "run", "--yes"),
+        town.running("fisherman", "fisherman", "run"),
+    ):
+        for number, model in enumerate(MODELS):
+            count = (tasks - number + len(MODELS) - 1) // len(MODELS)
+            inputs = [] if model == "digits" else [str(folder / "noise.png")]
+            command = ("task", "submit", model, *inputs, "--count", str(count), "--json")
+            assert len(json.loads(town.run(*command, account="requester"))) == count
+        wait_until("all are asserted", lambda: len(market.events("Asserted")) == tasks)
+        wait_until("the fisherman has checked all", lambda: checked(folder, watcher) == tasks)
+        anvil.skip(contracts.market_constants.window_seconds + 1)
+        wait_until("all are final", lambda: len(market.events("Finalised")) == tasks)
+        assert not contracts.games.events("ChallengeCommitted")
+    town.run("miner", "withdraw", account="miner")
+    left = vault.balance(miner)
+    assert (left.free, left.locked) == (0, 0)
+    fees = sum(event["fee"] for event in market.events("Finalised", executor=miner))
+    assert fees == tasks * ETHER // 100
+
+
+def checked(folder: Path, watcher: Address) -> int:
+    """Return how many results the fisherman has re-executed, from its own status."""
+    (path,) = (folder / "data").glob(f"*{watcher.lower()}.sqlite")
+    database = open_database(path, readonly=True)
+    try:
+        return sum(coverage_of(database).values(), Coverage()).checked
+    finally:
+        database.close()
+
+
+def test_three_models_are_served_from_settings_and_keystore(anvil: Anvil, tmp_path: Path) -> None:
+    serve(anvil, tmp_path, tasks=6)
+
+
+@pytest.mark.slow
+def test_two_hundred_tasks_of_three_models(anvil: Anvil, tmp_path: Path) -> None:
+    serve(anvil, tmp_path, tasks=200)
