@@ -6,8 +6,6 @@ from functools import partial
 from time import monotonic
 
 from bisection.dissection import cuts
-from bisection.solver import should_challenge
-from infernet.actors.board import assertion_of
 from infernet.actors.crew import Crew, Work
 from infernet.chain.records import (
     Asserted,
@@ -16,9 +14,9 @@ from infernet.chain.records import (
     DemandStatus,
     ProgramRoot,
     TaskId,
-    Terms,
 )
 from infernet.store.checks import Coverage, Finding, Result
+from interpreter.merkle import Hash
 from interpreter.program import Step
 
 from .challenge import Challenger
@@ -26,7 +24,6 @@ from .choose import in_order
 from .cost import weigh_demand
 from .errors import RunFailed
 from .means import Means
-from .runs import GuardedRun
 
 # What is begun at once takes about so long, so that games get their turn.
 _BATCH_SECONDS = 2.0
@@ -68,16 +65,19 @@ class Checker:
         elif asserted.status is AssertionStatus.FINAL or now > asserted.window_end:
             self._miss(result)
         else:
-            return self._judge(result, data)
+            return self._judge(result, data, asserted.final_hash)
         return False
 
-    def _judge(self, result: Result, data: bytes) -> bool:
+    def _judge(self, result: Result, data: bytes, claimed: bytes) -> bool:
+        """Execute, compare with the final state that is claimed, and act on it."""
         means, assertion_id = self._means, AssertionId(result.assertion_id)
-        terms, began = means.contracts.market.terms(assertion_id), monotonic()
+        root, began = ProgramRoot(result.program_root), monotonic()
+        steps = Step(means.holdings[root].header.steps_per_iteration)
         try:
-            run = means.runs.start(ProgramRoot(result.program_root), data)
-            is_false = should_challenge(assertion_of(terms), run)
-            is_sure = not is_false or _is_repeatable(means, result, data, terms, run)
+            run = means.runs.start(root, data)
+            (final,) = run.state_hashes([steps])
+            is_false = final != claimed
+            is_sure = not is_false or self._again(root, data, steps) == final
         except RunFailed as error:
             return self._put_off(result, "check_failed", f"cannot re-execute a result: {error}")
         self._seconds_each += _WEIGHT * (monotonic() - began - self._seconds_each)
@@ -93,6 +93,14 @@ class Checker:
         self._say("false_result_found", "finds a false result", result)
         means.runs.keep(assertion_id, run)
         return self._challenger.challenge(result)
+
+    def _again(self, root: ProgramRoot, data: bytes, steps: Step) -> Hash:
+        """Return the final state of a second run, every state of which is exposed.
+
+        A bond is lost by whoever challenges with a fault of its own memory or engine.
+        """
+        arity = self._means.contracts.game_constants.arity
+        return self._means.runs.start(root, data).state_hashes(cuts(Step(0), steps, arity))[-1]
 
     def _without_input(self, result: Result, asserted: Asserted) -> bool:
         means, now = self._means, self._means.now()
@@ -120,7 +128,7 @@ class Checker:
             policy.yearly_rate,
         )
         if verdict.profit_wei < policy.minimum_profit_wei:
-            self._say("too_costly", f"leaves an input hidden: {verdict}", result)
+            self._say("input_hidden", f"leaves an input hidden: {verdict}", result)
             return False
         with means.purse.set_aside(verdict) as deposit:
             if deposit is None:
@@ -155,16 +163,3 @@ class Checker:
     def _say(self, event: str, what: str, result: Result) -> None:
         task_id, assertion_id = TaskId(result.task_id), AssertionId(result.assertion_id)
         self._means.say(event, what, task_id=task_id, assertion_id=assertion_id)
-
-
-def _is_repeatable(
-    means: Means, result: Result, data: bytes, terms: Terms, run: GuardedRun
-) -> bool:
-    """Say whether a second run, every state exposed, ends as the first one did.
-
-    A bond is lost by whoever challenges with a fault of its own memory or engine.
-    """
-    again = means.runs.start(ProgramRoot(result.program_root), data)
-    arity = means.contracts.game_constants.arity
-    steps = cuts(Step(0), Step(terms.steps), arity) if terms.steps > 1 else (Step(0), Step(1))
-    return again.state_hashes(steps)[-1:] == run.state_hashes([Step(terms.steps)])

@@ -89,7 +89,7 @@ def test_an_input_whose_bytes_cost_more_than_the_stake_earns_stays_hidden(stage:
     policy = FishermanPolicy(hidden_share=Fraction(0))
     fisherman = stage.fisherman(stage.wallet(), policy=policy)
     assert not fisherman.tick()
-    assert events(stage) == ["too_costly"]
+    assert events(stage) == ["input_hidden"]
 
 
 def test_whoever_relies_on_others_waits_and_steps_in_when_they_lose(stage: Stage) -> None:
