@@ -1,7 +1,10 @@
 """Errors of audits, split by consequence.
 
 AuditError
-└── UnknownMatter   the chain knows no task, result or game of that id
+├── UnknownMatter    the chain knows no task, result or game of that id
+├── NotAsserted      a task has no result yet, so there is nothing to certify
+├── InvalidReceipt   a receipt is malformed, or contradicts itself
+└── WrongVerdict     what was recomputed is not what the receipt or the chain says
 """
 
 from __future__ import annotations
@@ -17,3 +20,19 @@ class AuditError(Exception):
 
 class UnknownMatter(AuditError):
     """An id names nothing on this chain."""
+
+
+class NotAsserted(AuditError):
+    """A task has no result yet."""
+
+    exit_code = 4
+
+
+class InvalidReceipt(AuditError):
+    """A receipt cannot be read, or its parts do not fit each other."""
+
+
+class WrongVerdict(AuditError):
+    """A computation contradicts what a receipt or the chain says."""
+
+    exit_code = 5

@@ -29,11 +29,12 @@ from infernet.monitor.metrics import MonitorError
 from infernet.store.errors import StoreError
 from interpreter.errors import InterpreterError
 
-from . import chain, config, fisherman, miner, model, task
+from . import chain, config, dispute, fisherman, miner, model, task
 from .conformance import conformance
 from .demo import demo
 from .demo_play import DemoFailed
 from .doctor import doctor
+from .replay import replay
 from .status import status
 
 KNOWN = (
@@ -65,12 +66,14 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(doctor)
 app.command()(status)
+app.command()(replay)
 model.app.command("conformance")(conformance)
 app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")
 app.add_typer(miner.app, name="miner")
 app.add_typer(fisherman.app, name="fisherman")
 app.add_typer(task.app, name="task")
+app.add_typer(dispute.app, name="dispute")
 app.add_typer(config.app, name="config")
 
 

@@ -12,6 +12,12 @@ from typing import Annotated
 
 import typer
 
+from infernet.audit.certify import contradictions, receipt_of
+from infernet.audit.errors import InvalidReceipt, WrongVerdict
+from infernet.audit.ids import find_id
+from infernet.audit.models import model_of
+from infernet.audit.receipt import Receipt, read_receipt
+from infernet.audit.replay import replay, trace_of
 from infernet.audit.tasks import Progress, TaskState, progress_of
 from infernet.backend.hashing import hash_bytes
 from infernet.chain.deployment import Contracts
@@ -154,6 +160,77 @@ def reclaim(
     finally:
         database.close()
     Screen.open(to_stderr=True).line(f"{in_ether(free)} taken back")
+
+
+@app.command("receipt")
+def receipt(
+    task: TaskName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file; default: the terminal.")
+    ] = None,
+    config: ConfigFile = None,
+    rpc: Rpc = None,
+    contracts: ContractsFile = None,
+) -> None:
+    """Write what anyone needs to check a result, as the chain tells it."""
+    settings = load(config, seam_flags(rpc, contracts, None, None)).config
+    use_data_dir(settings)
+    board = _board(settings)
+    found = find_id(task, (each.task_id for each in board.market.requests()), "task")
+    task_id = TaskId(found)
+    model = model_of(board.market.task(task_id).program_root)
+    written = receipt_of(board, task_id, model.program.header.encode(), model.manifest.name)
+    if output is None:
+        typer.echo(written.to_json(), nl=False)
+        return
+    try:
+        output.write_text(written.to_json(), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
+    screen = Screen.open(to_stderr=True)
+    screen.line(f"{output}: the result is {written.finality.status}")
+
+
+@app.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="A receipt.")],
+    is_reference: Annotated[
+        bool, typer.Option("--reference", help="Run by the interpreter itself; slow.")
+    ] = False,
+    config: ConfigFile = None,
+    rpc: Rpc = None,
+    contracts: ContractsFile = None,
+) -> None:
+    """Run a receipt's task again; with --rpc and --contracts, ask the chain as well."""
+    settings = load(config, seam_flags(rpc, contracts, None, None)).config
+    use_data_dir(settings)
+    held = open_receipt(file)
+    program = model_of(held.task.program_root).program
+    trace = trace_of(program, held.run.input, held.task.iterations, is_reference=is_reference)
+    found = replay(held, trace)
+    if found.first_difference is not None:
+        raise WrongVerdict(
+            f"the result is false: output byte {found.first_difference} differs from what "
+            f"{found.engine} computes"
+        )
+    typer.echo(f"the output is right: {found.engine} computes the same {len(found.output)} bytes")
+    if not rpc:
+        typer.echo(f"the receipt says: {held.finality.status}; give --rpc to ask the chain")
+        return
+    board = _board(settings)
+    if wrong := contradictions(board, held):
+        raise WrongVerdict(f"{board.chain.name} says otherwise of {', '.join(wrong)}")
+    typer.echo(f"{board.chain.name} confirms all of the receipt")
+
+
+def open_receipt(file: Path) -> Receipt:
+    """Return the receipt in a file, or raise InvalidReceipt."""
+    try:
+        return read_receipt(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidReceipt(f"{file} cannot be read: {error}") from None
+    except InvalidReceipt as error:
+        raise InvalidReceipt(f"{file}: {error}") from None
 
 
 def parse_id(text: str) -> TaskId:

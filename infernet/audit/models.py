@@ -1,0 +1,20 @@
+"""Find the model that a result was computed with: by its root, never by a name."""
+
+from __future__ import annotations
+
+from infernet.backend.hashing import hash_bytes
+from infernet.models.pipeline import Model
+from infernet.models.store import list_models, load_manifest, load_model
+
+from .errors import UnknownMatter
+
+
+def model_of(program_root: bytes) -> Model:
+    """Return the stored model of a root, checked by its bytes, or raise UnknownMatter."""
+    for entry in list_models():
+        if load_manifest(entry.folder).program_root == program_root.hex():
+            return load_model(entry.folder, hash_bytes)
+    raise UnknownMatter(
+        f"no stored model has the root 0x{program_root.hex()}; get the model's files and put "
+        "them in the store with `infernet model import` or `infernet model build`"
+    )
