@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -151,6 +152,8 @@ def _session(url: str) -> requests.Session:
     settings = session.merge_environment_settings(url, {}, None, None, None)
     session.proxies, session.verify = settings["proxies"], settings["verify"]
     session.trust_env = False
+    # Threads share the session: nothing that an answer says may change it.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["Content-Type"] = "application/json"
     return session
 

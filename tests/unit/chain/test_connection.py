@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -69,6 +71,7 @@ def test_web_server_that_is_no_chain_is_refused(server: str, monkeypatch) -> Non
 
 
 def test_answer_that_is_no_json_is_refused(server: str, monkeypatch) -> None:
+    monkeypatch.setattr("infernet.chain.quorum._ATTEMPTS", 2)
     monkeypatch.setattr(_Answer, "body", b"<html>hello</html>")
     with pytest.raises(ChainError):
         connect(server)
@@ -79,6 +82,32 @@ def test_error_of_the_node_can_be_tried_again(server: str, monkeypatch) -> None:
     monkeypatch.setattr(_Answer, "body", body)
     with pytest.raises(RetryableChainError, match="database is locked"):
         connect(server)
+
+
+class _Authority(_Answer):
+    """A node of a chain whose validators sign in the block's extra data."""
+
+    BLOCK: ClassVar[dict[str, str]] = {
+        "number": "0x7",
+        "hash": "0x" + "11" * 32,
+        "parentHash": "0x" + "22" * 32,
+        "timestamp": "0x5",
+        "extraData": "0x" + "ab" * 97,
+    }
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        result = "0x5" if asked["method"] == "eth_chainId" else self.BLOCK
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+
+def test_long_extra_data_of_a_block_does_no_harm(server: str, monkeypatch) -> None:
+    monkeypatch.setattr(_Answer, "do_POST", _Authority.do_POST)
+    monkeypatch.setattr(_Answer, "BLOCK", _Authority.BLOCK, raising=False)
+    assert connect(server).head() == (7, b"\x11" * 32)
 
 
 def test_access_keys_in_a_url_are_never_shown() -> None:

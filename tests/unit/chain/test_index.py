@@ -45,7 +45,7 @@ EVENTS = st.lists(
 CHAINS = st.lists(st.tuples(st.integers(0, 6), st.lists(EVENTS, min_size=1, max_size=4)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CHAINS)
 def test_however_a_chain_was_cut_and_grown_the_index_is_that_of_its_end(
     growths: list[tuple[int, list[list[tuple[bytes, int]]]]],

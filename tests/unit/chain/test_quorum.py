@@ -195,7 +195,8 @@ def test_what_a_throttling_node_asks_for_is_honoured(scene: Scene) -> None:
         assert proxies[0].counts["throttle"] == 1
 
 
-def test_keys_in_urls_appear_in_no_message(scene: Scene) -> None:
+def test_keys_in_urls_appear_in_no_message(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infernet.chain.quorum._ATTEMPTS", 2)
     with behind_proxies(scene, 1) as (_, proxies):
         urls = [
             f"{proxies[0].url}/v3/sesame?key=sesame",
