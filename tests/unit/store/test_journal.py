@@ -124,7 +124,7 @@ def test_torn_write_is_undone(tmp_path: Path, expected: list[list[list[Row]]]) -
     main = path.read_bytes()
     torn = tmp_path / "torn.sqlite"
     seen = []
-    for size in sorted({*range(0, len(wal), 1_013), len(wal) - 1, len(wal)}):
+    for size in sorted({*range(0, len(wal), 2_003), len(wal) - 1, len(wal)}):
         for tail in (b"", bytes(300)):
             torn.write_bytes(main)
             Path(f"{torn}-wal").write_bytes(wal[:size] + tail)
