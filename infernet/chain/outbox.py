@@ -76,6 +76,8 @@ class Outbox:
         InsufficientBalance (nothing sent), NonceTaken or RetryableChainError.
         """
         with self._lock:
+            # The block that held this very action may be gone again.
+            self._send_lost(self._count(), self.journal.next_nonce())
             orphans = [s for s in self.journal.open_with(action) if s.id not in self._awaited]
             slot = orphans[0] if orphans else self._open(action, gas, fees)
             self._awaited.add(slot.id)
@@ -209,12 +211,24 @@ class Outbox:
                 return self._include(slot, inclusion, head)
             if slot.state is SlotState.OPEN and not self._is_due(slot_id):
                 return slot.state
-            if self._count() > slot.nonce:
+            count = self._count()
+            if count > slot.nonce:
                 return self._suspect(slot, head)
             if slot.state is not SlotState.OPEN:
                 self.journal.reopen(slot_id)
+            self._send_lost(count, slot.nonce)
             self._push(slot)
             return SlotState.OPEN
+
+    def _send_lost(self, count: int, nonce: int) -> None:
+        """Send again what blocks have lost below a nonce, which would wait for it for ever.
+
+        `count`: how many transactions of the account the chain holds.
+        """
+        for slot in self.journal.unsettled():
+            is_alone = slot.state is SlotState.MINED or slot.id not in self._awaited
+            if count <= slot.nonce < nonce and is_alone:
+                self._advance(slot.id)
 
     def _include(self, slot: Slot, inclusion: Inclusion, head: int) -> SlotState:
         if slot.inclusion != inclusion:
