@@ -34,6 +34,7 @@ from .conformance import conformance
 from .demo import demo
 from .demo_play import DemoFailed
 from .doctor import doctor
+from .register import register
 from .replay import replay
 from .status import status
 
@@ -68,6 +69,7 @@ app.command()(doctor)
 app.command()(status)
 app.command()(replay)
 model.app.command("conformance")(conformance)
+model.app.command("register")(register)
 app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")
 app.add_typer(miner.app, name="miner")
