@@ -21,7 +21,7 @@ from tests.unit.fisherman.lies import assert_all, events, hide_input, tell_lie
 
 @pytest.fixture(scope="module")
 def built() -> Stage:
-    return new_stage()
+    return new_stage(seed=0)
 
 
 @pytest.fixture

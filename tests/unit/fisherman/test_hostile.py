@@ -21,7 +21,7 @@ from tests.unit.fisherman.lies import events, hide_input, play_out, tell_lie, te
 
 @pytest.fixture(scope="module")
 def built() -> Stage:
-    return new_stage()
+    return new_stage(seed=0)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ DEFENSIVE = FishermanPolicy(mode=Mode.DEFENSIVE)
 
 @pytest.fixture(scope="module")
 def built() -> Stage:
-    return new_stage()
+    return new_stage(seed=0)
 
 
 @pytest.fixture

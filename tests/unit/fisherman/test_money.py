@@ -27,7 +27,7 @@ RELYING = FishermanPolicy(relies_on_others=True)
 
 @pytest.fixture(scope="module")
 def built() -> Stage:
-    return new_stage()
+    return new_stage(seed=0)
 
 
 @pytest.fixture
