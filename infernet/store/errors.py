@@ -15,7 +15,7 @@ from typing import ClassVar
 class StoreError(Exception):
     """Root of everything that `infernet.store` raises. `exit_code`: of the command line."""
 
-    exit_code: ClassVar[int] = 6
+    exit_code: ClassVar[int] = 7
 
 
 class StoreInUse(StoreError):
