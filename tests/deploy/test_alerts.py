@@ -199,7 +199,7 @@ def test_wrong_bits_are_told(stage: Stage) -> None:
 
     with watched(stage, stage.wallet().address, Setting(is_exact=is_exact)) as player:
         broken[0] = True
-        assert player.minutes(4) == set()
+        assert player.minutes(5) == set()
         assert player.minutes(1) == {"ConformanceFailed"}
 
 
