@@ -54,7 +54,7 @@ _LARGEST_GROWTH = 1.10
 _WINDOW = replace(
     TRIAL,
     market=replace(TRIAL.market, window_seconds=90),
-    game=replace(TRIAL.game, open_seconds=60, clock_seconds=240, grace_seconds=60),
+    game=replace(TRIAL.game, open_seconds=60, clock_seconds=90, grace_seconds=30),
 )
 
 

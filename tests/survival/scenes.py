@@ -55,7 +55,8 @@ def tell(
 ) -> None:
     """Let a lie be caught, its task be served again, and the true result be attacked in vain.
 
-    Both honest players end with what they are due to the wei, each of their calls on chain once.
+    Both honest players end with what they are due to the wei, each of their calls done once; a
+    reorganisation may have refused some before, which came ahead of what they answer.
     """
     requester = town.wallet()
     town.request(requester)
@@ -105,7 +106,7 @@ def _require_justice(story: Story) -> None:
     assert status is AssertionStatus.SLASHED
     for actor in story.honest:
         calls = Counter(paid[actor.address.lower()].calls)
-        assert max(calls.values()) == 1, f"{actor.part.name} sent a call twice"
+        assert max(calls.values()) == 1, f"{actor.part.name} did something twice"
     stake = town.contracts.registry.info(town.root).minimum_stake
     refunds = sum(e["paidToExecutor"] for e in town.contracts.games.events("GameSettled"))
     gained = gains(town, (story.watcher.address, story.miner.address))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.anvil import Anvil
+from tests.anvil import Anvil, needs_anvil, running
 from tests.proxy import faulty
 
 from .scenes import Story, tell
@@ -28,7 +30,7 @@ ALL_FAULTS = (
 )
 
 
-def play_behind(anvil: Anvil, folder: Path, *faults: dict[str, float]) -> None:
+def play_behind(anvil: Anvil, folder: Path, *faults: dict[str, Any]) -> None:
     """Tell the story behind three endpoints with these faults."""
     town = new_town(anvil, LONG_SEED)
     with ExitStack() as stack:
@@ -53,7 +55,7 @@ def test_all_endpoints_fail_now_and_then(anvil: Anvil, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("faults", ALL_FAULTS, ids=lambda faults: next(iter(faults)))
-def test_each_fault_alone(anvil: Anvil, tmp_path: Path, faults: dict[str, float]) -> None:
+def test_each_fault_alone(anvil: Anvil, tmp_path: Path, faults: dict[str, Any]) -> None:
     play_behind(anvil, tmp_path, {}, faults, {})
 
 
@@ -85,8 +87,29 @@ class Upheaval:
         story.town.anvil.reorg(depth)
 
 
+class PowerCut(Upheaval):
+    """Kills the node after some of the calls, a moment after it saved its state or before."""
+
+    def strike(self, story: Story, depth: int) -> None:
+        if depth:
+            anvil = story.town.anvil
+            time.sleep(depth)
+            anvil.kill()
+            anvil.start()
+
+
 def test_a_reorganisation_after_each_call_changes_nothing(anvil: Anvil, tmp_path: Path) -> None:
     town = new_town(anvil, LONG_SEED)
     upheaval = Upheaval((1, 2, 3, 4, 5))
     tell(town, tmp_path, (), upheaval, confirmations=8)
     assert len(upheaval.done) >= 10
+
+
+@needs_anvil
+def test_a_node_that_is_killed_and_comes_back_changes_nothing(tmp_path: Path) -> None:
+    with running(state=tmp_path / "chain.json") as anvil:
+        town = new_town(anvil, LONG_SEED)
+        time.sleep(1.5)
+        cut = PowerCut((0, 0, 2, 1))
+        tell(town, tmp_path, (), cut, confirmations=8)
+        assert len(cut.done) >= 8

@@ -47,7 +47,7 @@ class Town(Stage):
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What an account gave for gas, and how often it called what with which arguments."""
+    """What an account gave for gas, which calls of it succeeded, and how many were refused."""
 
     gas_wei: int = 0
     calls: tuple[bytes, ...] = ()
@@ -63,12 +63,11 @@ def payments(anvil: Anvil) -> Mapping[str, Payment]:
             continue
         receipts = anvil.rpc("eth_getBlockReceipts", hex(number))
         for sent, receipt in zip(block["transactions"], receipts, strict=True):
-            before = found[sent["from"].lower()]
+            before, is_done = found[sent["from"].lower()], receipt["status"] == "0x1"
+            gas = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+            calls = (bytes.fromhex(sent["input"][2:]),) if is_done else ()
             found[sent["from"].lower()] = Payment(
-                before.gas_wei
-                + int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16),
-                (*before.calls, bytes.fromhex(sent["input"][2:])),
-                before.failed + (receipt["status"] != "0x1"),
+                before.gas_wei + gas, before.calls + calls, before.failed + (not is_done)
             )
     return found
 

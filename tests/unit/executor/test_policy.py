@@ -1,0 +1,43 @@
+"""Which tasks a miner wants: pure functions."""
+
+from __future__ import annotations
+
+import pytest
+
+from executor.errors import PolicyError
+from executor.policy import Policy, by_worth, fits
+from infernet.chain.market import TaskFound
+from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
+
+
+def offer(name: bytes, fee: int, block: int = 1) -> TaskFound:
+    return TaskFound(
+        TaskId(name), ProgramRoot(b""), Address("0x"), b"", Wei(fee), block, Seconds(0), 1
+    )
+
+
+def test_the_best_paid_for_its_time_comes_first() -> None:
+    slow, quick, late = offer(b"slow", 90), offer(b"quick", 10), offer(b"late", 10, 2)
+    assert by_worth([(late, 1.0), (slow, 30.0), (quick, 1.0)]) == [quick, late, slow]
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "to_assert", "expected", "ahead", "is_wanted"),
+    [
+        (600, 3_600, 100.0, 0, True),
+        (600, 3_600, 100.0, 1, True),
+        (600, 3_600, 100.0, 2, False),
+        (600, 299, 100.0, 0, False),
+        (299, 3_600, 100.0, 0, False),
+    ],
+)
+def test_a_task_fits_if_three_times_the_expected_is_left(
+    seconds_left: int, to_assert: int, expected: float, ahead: int, is_wanted: bool
+) -> None:
+    assert fits(seconds_left, to_assert, expected, ahead) is is_wanted
+
+
+@pytest.mark.parametrize(("stake", "tasks", "named"), [(0, 4, "stake"), (1, -1, "max_tasks")])
+def test_a_policy_without_sense_is_refused(stake: int, tasks: int, named: str) -> None:
+    with pytest.raises(PolicyError, match=named):
+        Policy(Wei(stake), tasks)
