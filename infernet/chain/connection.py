@@ -27,7 +27,8 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from .clock import Clock
 from .endpoints import EndpointStatus, safe_name
 from .errors import ChainError, ChainUnavailable, DeploymentError, RetryableChainError
-from .quorum import QuorumFailure, QuorumProvider
+from .panel import QuorumFailure
+from .quorum import QuorumProvider
 from .records import Address, Seconds, Wei
 from .reverts import explain
 

@@ -71,7 +71,7 @@ def test_web_server_that_is_no_chain_is_refused(server: str, monkeypatch) -> Non
 
 
 def test_answer_that_is_no_json_is_refused(server: str, monkeypatch) -> None:
-    monkeypatch.setattr("infernet.chain.quorum._ATTEMPTS", 2)
+    monkeypatch.setattr("infernet.chain.panel._ATTEMPTS", 2)
     monkeypatch.setattr(_Answer, "body", b"<html>hello</html>")
     with pytest.raises(ChainError):
         connect(server)

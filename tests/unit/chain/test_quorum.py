@@ -196,7 +196,7 @@ def test_what_a_throttling_node_asks_for_is_honoured(scene: Scene) -> None:
 
 
 def test_keys_in_urls_appear_in_no_message(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infernet.chain.quorum._ATTEMPTS", 2)
+    monkeypatch.setattr("infernet.chain.panel._ATTEMPTS", 2)
     with behind_proxies(scene, 1) as (_, proxies):
         urls = [
             f"{proxies[0].url}/v3/sesame?key=sesame",
