@@ -1,7 +1,7 @@
 """The command line: one place where errors become one clear message and an exit code.
 
 0 done · 2 usage · 3 bad input or model · 4 chain or balance · 5 a verdict against expectation ·
-6 this machine's bits differ · 7 the player's own file
+6 this machine's bits differ · 7 the player's own file · 8 the queue
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from infernet.config import ConfigError
 from infernet.keys import KeyStoreError
 from infernet.models.errors import ModelError
 from infernet.monitor.metrics import MonitorError
+from infernet.queue.errors import QueueError
 from infernet.store.errors import StoreError
 from interpreter.errors import InterpreterError
 
@@ -37,6 +38,7 @@ from .doctor import doctor
 from .register import register
 from .replay import replay
 from .status import status
+from .worker import worker
 
 KNOWN = (
     ModelError,
@@ -47,6 +49,7 @@ KNOWN = (
     KeyStoreError,
     StoreError,
     MonitorError,
+    QueueError,
     ExecutorError,
     FishermanError,
     DemoFailed,
@@ -68,6 +71,7 @@ app.command()(demo)
 app.command()(doctor)
 app.command()(status)
 app.command()(replay)
+app.command()(worker)
 model.app.command("conformance")(conformance)
 model.app.command("register")(register)
 app.add_typer(model.app, name="model")

@@ -12,6 +12,7 @@ from infernet.actors.crew import Crew
 from infernet.chain.records import Wei
 from infernet.config import Config, load
 from infernet.monitor.snapshot import Role
+from infernet.queue.jobs import Purpose
 
 from .options import (
     ConfigFile,
@@ -57,7 +58,7 @@ def run(
     set_up_logs(log_level, log_format)
     flags = seam_flags(rpc, contracts, keystore, passphrase_file)
     flags |= {"fisherman.mode": mode, "fisherman.sample": sample}
-    player = open_player(load(config, flags).config)
+    player = open_player(load(config, flags).config, Purpose.VERIFY)
     policy = policy_of(player.config)
     watch = Watch(player, Role.FISHERMAN)
 

@@ -21,6 +21,7 @@ from infernet.config import Config, ConfigError, load
 from infernet.config.values import ether
 from infernet.keys import create_keystore, read_passphrase
 from infernet.monitor.snapshot import Capacity, Role
+from infernet.queue.jobs import Purpose
 
 from .console import Screen
 from .options import (
@@ -177,7 +178,7 @@ def policy_of(config: Config) -> Policy:
 
 
 def _open(config: Path | None, flags: dict[str, object]) -> Player:
-    return open_player(load(config, flags).config)
+    return open_player(load(config, flags).config, Purpose.EXECUTE)
 
 
 def _register(

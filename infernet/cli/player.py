@@ -33,6 +33,9 @@ from infernet.monitor.metrics import Monitor, Sources
 from infernet.monitor.observatory import Observatory
 from infernet.monitor.snapshot import Capacity, Role
 from infernet.monitor.webhook import Webhook
+from infernet.queue.broker import connect
+from infernet.queue.jobs import Purpose
+from infernet.queue.remote import QUEUE, QueueAdapter
 from infernet.store.database import Database
 from infernet.store.journal import Journal
 
@@ -69,8 +72,11 @@ class Player:
         return found
 
 
-def open_player(config: Config) -> Player:
-    """Open everything a player needs, the cheap and the likely to fail first."""
+def open_player(config: Config, purpose: Purpose) -> Player:
+    """Open everything a player needs, the cheap and the likely to fail first.
+
+    `purpose`: of what it hands to workers, if it has some.
+    """
     use_data_dir(config)
     if not config.infernet.models:
         raise ConfigError(
@@ -86,9 +92,21 @@ def open_player(config: Config) -> Player:
     policy = SendPolicy(confirmations=config.network.confirmations, max_fee=fee)
     journal = Journal(database, signer.address)
     wallet = Wallet(chain, signer, journal=journal, policy=policy)
-    adapter = load_adapter(config.backend.type)
+    adapter = open_adapter(config, purpose)
     conformance = require_adapter(adapter, config.backend.threads)
     return Player(config, chain, database, contracts, signer, wallet, models, adapter, conformance)
+
+
+def open_adapter(config: Config, purpose: Purpose) -> Adapter:
+    """Return what computes: this process, or the workers of a queue."""
+    if config.backend.type != QUEUE:
+        return load_adapter(config.backend.type)
+    if config.queue.redis is None:
+        raise ConfigError(
+            'backend.type is "queue", but no Redis server is named: write redis = '
+            '"redis://127.0.0.1:6379/0" under [queue] in miner.toml'
+        )
+    return QueueAdapter(connect(config.queue.redis), purpose, load_adapter("onnxruntime"))
 
 
 class Observers:

@@ -1,0 +1,1 @@
+"""Work handed to other processes over Redis; what is lost there is simply asked again."""

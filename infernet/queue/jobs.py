@@ -1,0 +1,110 @@
+"""What travels over the queue: jobs and their answers, as JSON.
+
+A job is a pure function of program and input, so one that is delivered twice does no harm. Two
+kinds share the workers: `execute` for a miner's own tasks and `verify` for a fisherman's checks.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import redis
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+
+from interpreter.merkle import HASH_BYTES, Hash
+
+from .errors import QueueError
+
+
+class Purpose(StrEnum):
+    """Whom a job is for; tasks go before checks."""
+
+    EXECUTE = "execute"
+    VERIFY = "verify"
+
+
+# The only function that workers run, and what they answer.
+FUNCTION = "run"
+_UNKNOWN_PROGRAM, _FAILED, _OUTPUT = "unknown_program", "failed", "output"
+_ANSWER_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker answers: an output, or why there is none."""
+
+    output: bytes | None = None
+    is_unknown_program: bool = False
+    failure: str = ""
+
+    def encode(self) -> dict[str, str]:
+        """Return the answer as JSON has it."""
+        if self.output is not None:
+            return {_OUTPUT: encode(self.output)}
+        if self.is_unknown_program:
+            return {_UNKNOWN_PROGRAM: self.failure}
+        return {_FAILED: self.failure}
+
+    @classmethod
+    def decode(cls, content: Any) -> Answer:
+        """Return the answer in JSON content; whatever is none counts as a failure."""
+        if isinstance(content, dict):
+            if _OUTPUT in content:
+                try:
+                    return cls(decode(str(content[_OUTPUT])))
+                except QueueError as error:
+                    return cls(failure=str(error))
+            if _UNKNOWN_PROGRAM in content:
+                return cls(is_unknown_program=True, failure=str(content[_UNKNOWN_PROGRAM]))
+            if _FAILED in content:
+                return cls(failure=str(content[_FAILED]))
+        return cls(failure="a worker's answer is not in its form; update the workers")
+
+
+def open_queue(client: redis.Redis, purpose: Purpose) -> Queue:
+    """Return the queue of one kind of jobs."""
+    return Queue(f"infernet-{purpose}", connection=client, serializer=JSONSerializer)
+
+
+def enqueue(queue: Queue, root: Hash, data: bytes, most_seconds: int) -> str:
+    """Ask for a run of a program on an input, and return the job's id."""
+    job = queue.enqueue_call(
+        FUNCTION,
+        args=[root.hex(), encode(data)],
+        timeout=most_seconds,
+        # Whoever asked has long asked again.
+        ttl=_ANSWER_SECONDS,
+        result_ttl=_ANSWER_SECONDS,
+        failure_ttl=_ANSWER_SECONDS,
+        description=f"run 0x{root.hex()}",
+    )
+    return str(job.id)
+
+
+def encode(data: bytes) -> str:
+    """Return bytes as JSON can hold them."""
+    return base64.b64encode(data).decode()
+
+
+def decode(text: str) -> bytes:
+    """Return the bytes in a text of JSON, or raise QueueError."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise QueueError(f"a job's bytes are not in base64: {error}") from None
+
+
+def parse_root(text: str) -> Hash:
+    """Return a program root from its digits, or raise QueueError."""
+    try:
+        root = bytes.fromhex(text)
+    except ValueError:
+        root = b""
+    if len(root) != HASH_BYTES:
+        raise QueueError(f"'{text[:80]}' is no program root")
+    return Hash(root)

@@ -1,0 +1,167 @@
+"""An engine that hands its work to workers, and computes itself when none answers in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import redis
+import structlog
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
+from rq.queue import Queue
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from infernet.backend.adapters import Adapter, open_with
+from infernet.backend.engine import Engine
+from interpreter.program import Program
+
+from .jobs import Answer, Purpose, enqueue, open_queue
+from .programs import put_program
+
+Bytes = npt.NDArray[np.uint8]
+
+# What settings call this backend.
+QUEUE = "queue"
+_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait. `again_seconds`: until another worker is asked too; then twice that.
+
+    `most_seconds`: until the answer is computed here: a stake may hang on it.
+    """
+
+    again_seconds: float = 10.0
+    most_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAdapter:
+    """Runs programs on the workers of a queue. `local`: what runs them when nobody answers."""
+
+    client: redis.Redis
+    purpose: Purpose
+    local: Adapter
+    patience: Patience = Patience()
+
+    @property
+    def name(self) -> str:
+        return QUEUE
+
+    def open(self, program: Program, threads: int) -> Engine:
+        queue = open_queue(self.client, self.purpose)
+        return RemoteEngine(
+            program, queue, self.patience, lambda: open_with(self.local, program, threads)
+        )
+
+
+@dataclass(slots=True)
+class RemoteEngine:
+    """Runs one program on workers. Threads may share it.
+
+    States of a dispute are computed here: they are many, large, and rarely wanted.
+    """
+
+    program: Program
+    queue: Queue
+    patience: Patience
+    open_local: Callable[[], Engine]
+    _local: Engine | None = field(init=False, default=None)
+    _lock: Lock = field(init=False, default_factory=Lock)
+
+    @property
+    def name(self) -> str:
+        return f"queue {self.queue.name}"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return ()
+
+    def run(self, data: Bytes) -> Bytes:
+        answer = self._ask(data.tobytes())
+        if answer is not None and answer.output is not None:
+            kind = self.program.header.output_type
+            output = np.frombuffer(answer.output, np.uint8)
+            kind.check(output, "a worker's output")
+            return output
+        what = "no worker answers in time" if answer is None else answer.failure
+        structlog.get_logger("infernet.queue").warning(
+            "computed_locally", what=what, queue=self.queue.name, program=self.program.root
+        )
+        return self._engine().run(data)
+
+    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
+        return self._engine().run_exposed(data)
+
+    def _engine(self) -> Engine:
+        with self._lock:
+            if self._local is None:
+                self._local = self.open_local()
+            return self._local
+
+    def _ask(self, data: bytes) -> Answer | None:
+        """Return a worker's answer; None if there is none in time."""
+        began = time.monotonic()
+        until, pause = began + self.patience.most_seconds, self.patience.again_seconds
+        asked: list[str] = []
+        ask_at, answer = began, None
+        while (now := time.monotonic()) < until:
+            try:
+                if now >= ask_at:
+                    asked.append(enqueue(self.queue, self.program.root, data, self._job_seconds))
+                    ask_at, pause = now + pause, 2 * pause
+                answer = self._look(asked, min(until, ask_at) - now)
+            except (redis.RedisError, OSError):
+                # Redis is away, or came back empty: what was asked there is lost.
+                asked, ask_at = [], now + _PAUSE_SECONDS
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            if answer is None:
+                continue
+            if not answer.is_unknown_program:
+                break
+            put_program(self.queue.connection, self.program)
+            asked, ask_at, answer = [], time.monotonic(), None
+        self._forget(asked)
+        return answer
+
+    def _look(self, asked: list[str], seconds: float) -> Answer | None:
+        """Return the first answer to any of the jobs within a second."""
+        for number, job_id in enumerate(reversed(asked)):
+            try:
+                job = Job.fetch(job_id, self.queue.connection, JSONSerializer)
+            except NoSuchJobError:
+                raise redis.ConnectionError("the job is gone") from None
+            wait = 0 if number or seconds < 1 else 1
+            found = Result.fetch_latest(job, JSONSerializer, timeout=wait)
+            if found is not None:
+                if found.type is Result.Type.SUCCESSFUL:
+                    return Answer.decode(found.return_value)
+                return Answer(failure=f"a worker failed: {_last_line(found.exc_string)}")
+        if seconds < 1:
+            time.sleep(max(0.0, min(seconds, _PAUSE_SECONDS)))
+        return None
+
+    @property
+    def _job_seconds(self) -> int:
+        return max(1, int(self.patience.most_seconds))
+
+    def _forget(self, asked: list[str]) -> None:
+        """Take back what is no longer wanted, if Redis can be told."""
+        try:
+            for job_id in asked:
+                Job.fetch(job_id, self.queue.connection, JSONSerializer).delete()
+        except (redis.RedisError, NoSuchJobError, OSError):
+            # It ends by itself, nobody being there to hear the answer.
+            return
+
+
+def _last_line(text: str | None) -> str:
+    return (text or "it does not say why").strip().splitlines()[-1]
