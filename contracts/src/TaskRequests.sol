@@ -5,6 +5,7 @@ import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IStakeManager} from "./interfaces/IStakeManager.sol";
 import {ITaskMarket} from "./interfaces/ITaskMarket.sol";
 import {MerkleLib} from "./libraries/MerkleLib.sol";
+import {SignedRequestLib} from "./libraries/SignedRequestLib.sol";
 
 /// @title Requests and their fees. What executors do with them is in TaskMarket.
 abstract contract TaskRequests is ITaskMarket {
@@ -33,7 +34,10 @@ abstract contract TaskRequests is ITaskMarket {
         uint64 nonce
     ) external payable returns (bytes32 taskId) {
         _requireModel(programRoot, iterations);
-        taskId = _request(programRoot, inputRoot, iterations, fee, deadline, nonce, false);
+        _depositValue();
+        taskId = _request(
+            msg.sender, TaskRequest(programRoot, inputRoot, iterations, fee, deadline, nonce), false
+        );
     }
 
     function requestWithInput(
@@ -44,11 +48,31 @@ abstract contract TaskRequests is ITaskMarket {
         uint40 deadline,
         uint64 nonce
     ) external payable returns (bytes32 taskId) {
-        uint256 needed = _requireModel(programRoot, iterations);
-        if (input.length != needed) revert WrongInputLength(input.length, needed);
-        bytes32 inputRoot = MerkleLib.rootOfBytes(input);
-        taskId = _request(programRoot, inputRoot, iterations, fee, deadline, nonce, true);
+        bytes32 inputRoot = _rootOfInput(input, _requireModel(programRoot, iterations));
+        _depositValue();
+        taskId = _request(
+            msg.sender, TaskRequest(programRoot, inputRoot, iterations, fee, deadline, nonce), true
+        );
         emit InputCarried(taskId, input);
+    }
+
+    function requestSigned(
+        address requester,
+        TaskRequest calldata signed,
+        bytes calldata input,
+        bytes calldata signature
+    ) external returns (bytes32 taskId) {
+        address signer = SignedRequestLib.signerOf(signed, signature);
+        // A signature over other terms recovers to somebody else, who must not pay by accident.
+        if (signer != requester) revert WrongSigner(signer, requester);
+        uint256 needed = _requireModel(signed.programRoot, signed.iterations);
+        bool carried = input.length != 0;
+        if (carried) {
+            bytes32 root = _rootOfInput(input, needed);
+            if (root != signed.inputRoot) revert WrongInputRoot(root, signed.inputRoot);
+        }
+        taskId = _request(signer, signed, carried);
+        if (carried) emit InputCarried(taskId, input);
     }
 
     function reclaimFee(bytes32 taskId) external {
@@ -85,42 +109,43 @@ abstract contract TaskRequests is ITaskMarket {
         if (inputBytes > MAX_INPUT_BYTES) revert InputTooLarge(inputBytes, MAX_INPUT_BYTES);
     }
 
-    function _request(
-        bytes32 programRoot,
-        bytes32 inputRoot,
-        uint32 iterations,
-        uint96 fee,
-        uint40 deadline,
-        uint64 nonce,
-        bool carried
-    ) private returns (bytes32 taskId) {
+    function _rootOfInput(bytes calldata input, uint256 needed) private view returns (bytes32) {
+        if (input.length != needed) revert WrongInputLength(input.length, needed);
+        return MerkleLib.rootOfBytes(input);
+    }
+
+    function _request(address requester, TaskRequest memory r, bool carried)
+        private
+        returns (bytes32 taskId)
+    {
         if (paused) revert RequestsPaused();
-        if (deadline <= block.timestamp) revert DeadlinePassed(deadline, block.timestamp);
+        if (r.deadline <= block.timestamp) revert DeadlinePassed(r.deadline, block.timestamp);
         taskId = keccak256(
             abi.encode(
                 block.chainid,
                 address(this),
-                msg.sender,
-                nonce,
-                programRoot,
-                inputRoot,
-                iterations,
-                fee,
-                deadline
+                requester,
+                r.nonce,
+                r.programRoot,
+                r.inputRoot,
+                r.iterations,
+                r.fee,
+                r.deadline
             )
         );
         Task storage t = _tasks[taskId];
         if (t.status != TaskStatus.None) revert TaskExists(taskId);
-        t.requester = msg.sender;
-        t.deadline = deadline;
-        t.iterations = iterations;
+        t.requester = requester;
+        t.deadline = r.deadline;
+        t.iterations = r.iterations;
         t.status = TaskStatus.Open;
         t.inputAvailable = carried;
-        t.fee = fee;
-        t.programRoot = programRoot;
-        t.inputRoot = inputRoot;
-        emit Requested(taskId, programRoot, msg.sender, inputRoot, iterations, fee, deadline, nonce);
-        _depositValue();
-        if (fee != 0) vault.lock(msg.sender, fee);
+        t.fee = r.fee;
+        t.programRoot = r.programRoot;
+        t.inputRoot = r.inputRoot;
+        emit Requested(
+            taskId, r.programRoot, requester, r.inputRoot, r.iterations, r.fee, r.deadline, r.nonce
+        );
+        if (r.fee != 0) vault.lock(requester, r.fee);
     }
 }

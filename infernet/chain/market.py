@@ -90,7 +90,7 @@ class Market(Contract):
         asked = (request.iterations, request.fee, request.deadline, request.nonce)
         arguments = (request.program_root, data, *asked)
         sent = self.send(wallet, "requestWithInput", *arguments, value=value)
-        return self._task_of(sent), sent
+        return self._task_of(sent, sent.sender), sent
 
     def request(
         self, wallet: Wallet, request: Request, input_root: bytes, value: Wei = NO_WEI
@@ -99,7 +99,31 @@ class Market(Contract):
         asked = (request.iterations, request.fee, request.deadline, request.nonce)
         arguments = (request.program_root, input_root, *asked)
         sent = self.send(wallet, "request", *arguments, value=value)
-        return self._task_of(sent), sent
+        return self._task_of(sent, sent.sender), sent
+
+    def request_signed(
+        self,
+        wallet: Wallet,
+        requester: Address,
+        request: Request,
+        input_root: bytes,
+        data: bytes,
+        signature: bytes,
+    ) -> tuple[TaskId, Sent]:
+        """Send a request that `requester` signed; its free balance in the vault pays the fee.
+
+        `data`: the input, or nothing to name it by its root alone.
+        """
+        signed = (
+            request.program_root,
+            input_root,
+            request.iterations,
+            request.fee,
+            request.deadline,
+            request.nonce,
+        )
+        sent = self.send(wallet, "requestSigned", requester, signed, data, signature)
+        return self._task_of(sent, requester), sent
 
     def claim(self, wallet: Wallet, task_id: TaskId, stake: Wei, value: Wei = NO_WEI) -> Sent:
         """Claim an open task; `stake` is locked, `value` deposited first."""
@@ -166,8 +190,8 @@ class Market(Contract):
         found = self.events("InputCarried", taskId=task_id)
         return bytes(found[0]["input"]) if found else None
 
-    def _task_of(self, sent: Sent) -> TaskId:
-        for event in self.events("Requested", sent.block_number, requester=sent.sender):
+    def _task_of(self, sent: Sent, requester: Address) -> TaskId:
+        for event in self.events("Requested", sent.block_number, requester=requester):
             if event.transaction == sent.hash:
                 return TaskId(bytes(event["taskId"]))
         raise ChainError(f"transaction 0x{sent.hash.hex()} holds no request; look at the chain")

@@ -51,6 +51,10 @@ class KeySigner:
         signed = self._account.sign_transaction(transaction)
         return bytes(signed.raw_transaction), bytes(signed.hash)
 
+    def sign_typed(self, typed: dict[str, Any]) -> bytes:
+        """Return the 65-byte signature of EIP-712 typed data."""
+        return bytes(self._account.sign_typed_data(full_message=typed).signature)
+
     def secret(self, label: bytes) -> bytes:
         """Return 32 bytes that only this key can make, the same each time for a label.
 

@@ -65,7 +65,9 @@ class InfernetTable:
 class BackendTable:
     """What computes."""
 
-    type: str = _is(values.text, "onnxruntime", "onnxruntime, reference, queue or an installed adapter")
+    type: str = _is(
+        values.text, "onnxruntime", "onnxruntime, reference, queue or an installed adapter"
+    )
     threads: int = _is(values.count, 1, "threads for each inference")
 
 

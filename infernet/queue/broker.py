@@ -7,6 +7,7 @@ keeps nothing on disk: the queue is never the truth.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -98,6 +99,7 @@ class EmbeddedBroker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        shutil.rmtree(self._socket.parent, ignore_errors=True)
 
     def is_running(self) -> bool:
         """Return whether the server's process lives."""

@@ -34,6 +34,15 @@ interface ITaskMarket {
         uint96 revealBondWei;
     }
 
+    struct TaskRequest {
+        bytes32 programRoot;
+        bytes32 inputRoot;
+        uint32 iterations;
+        uint96 fee;
+        uint40 deadline;
+        uint64 nonce;
+    }
+
     struct Task {
         address requester;
         uint40 deadline;
@@ -82,6 +91,8 @@ interface ITaskMarket {
     error DeadlinePassed(uint256 deadline, uint256 nowSeconds);
     error DeadlineNotPassed(uint256 deadline, uint256 nowSeconds);
     error TaskExists(bytes32 taskId);
+    error InvalidSignature();
+    error WrongSigner(address recovered, address requester);
     error WrongTaskStatus(bytes32 taskId, TaskStatus status);
     error WrongAssertionStatus(bytes32 assertionId, AssertionStatus status);
     error WrongDemandStatus(bytes32 assertionId, DemandStatus status);
@@ -160,6 +171,15 @@ interface ITaskMarket {
         uint40 deadline,
         uint64 nonce
     ) external payable returns (bytes32 taskId);
+
+    /// @notice Request a run that `requester` signed for (EIP-712); whoever sends it pays nothing but gas.
+    /// @dev The fee comes out of the requester's free balance. An empty `input` names it by its root alone.
+    function requestSigned(
+        address requester,
+        TaskRequest calldata signed,
+        bytes calldata input,
+        bytes calldata signature
+    ) external returns (bytes32 taskId);
 
     /// @notice Lock `stake` (at least the model's floor) and get `assertSeconds` to assert a result alone.
     function claim(bytes32 taskId, uint96 stake) external payable returns (uint32 attempt);

@@ -1,0 +1,67 @@
+"""What a requester signs when somebody else sends its request: EIP-712 typed data.
+
+Twin of contracts/src/libraries/SignedRequestLib.sol; docs/spec/dispute.md, "Signed requests".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
+
+from .market import Request
+from .records import Address
+
+_SIGNATURE_BYTES = 65
+_DOMAIN = [
+    {"name": "name", "type": "string"},
+    {"name": "version", "type": "string"},
+    {"name": "chainId", "type": "uint256"},
+    {"name": "verifyingContract", "type": "address"},
+]
+_REQUEST = [
+    {"name": "programRoot", "type": "bytes32"},
+    {"name": "inputRoot", "type": "bytes32"},
+    {"name": "iterations", "type": "uint32"},
+    {"name": "fee", "type": "uint96"},
+    {"name": "deadline", "type": "uint40"},
+    {"name": "nonce", "type": "uint64"},
+]
+
+
+def typed_request(
+    chain_id: int, market: Address, request: Request, input_root: bytes
+) -> dict[str, Any]:
+    """Return a request as wallets sign it (`eth_signTypedData_v4`), in types of JSON."""
+    return {
+        "types": {"EIP712Domain": _DOMAIN, "TaskRequest": _REQUEST},
+        "primaryType": "TaskRequest",
+        "domain": {
+            "name": "InferNet",
+            "version": "1",
+            "chainId": chain_id,
+            "verifyingContract": market,
+        },
+        "message": {
+            "programRoot": f"0x{request.program_root.hex()}",
+            "inputRoot": f"0x{input_root.hex()}",
+            "iterations": request.iterations,
+            "fee": int(request.fee),
+            "deadline": int(request.deadline),
+            "nonce": request.nonce,
+        },
+    }
+
+
+def signer_of(typed: dict[str, Any], signature: bytes) -> Address | None:
+    """Return who signed a request; None where nobody can have."""
+    if len(signature) != _SIGNATURE_BYTES:
+        return None
+    try:
+        message = encode_typed_data(full_message=typed)
+        return Address(Account.recover_message(message, signature=signature))
+    except (ValueError, BadSignature, ValidationError):
+        return None
