@@ -1,0 +1,58 @@
+"""Errors of the gateway, split by consequence.
+
+GatewayError
+├── InvalidTask       a request that no repetition makes acceptable; `field` says what is wrong
+│   └── UnknownModel  it names a model that this gateway does not serve
+├── UnknownTask       no task of that id is known here or on chain
+├── KeyReused         an idempotency key came again with another request; nothing was accepted
+├── BudgetExceeded    the account may not spend so much; nothing was accepted
+├── NoRoom            disk quota or queue is full; nothing was accepted, later it may be
+├── Stopping          the gateway is ending, or has not begun; nothing was accepted
+└── BlobDamaged       a stored input is not what its name says
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Root of everything that the gateway raises itself. `exit_code`: of the command line."""
+
+    exit_code: ClassVar[int] = 9
+
+
+class InvalidTask(GatewayError):
+    """A request is wrong in itself. `field`: the part of it that has to change."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class UnknownModel(InvalidTask):
+    """A request names a model that is not served."""
+
+
+class UnknownTask(GatewayError):
+    """An id names no task."""
+
+
+class KeyReused(GatewayError):
+    """One idempotency key, two requests."""
+
+
+class BudgetExceeded(GatewayError):
+    """An account's tasks would cost more than it may spend."""
+
+
+class NoRoom(GatewayError):
+    """The gateway holds as much as it may."""
+
+
+class Stopping(GatewayError):
+    """The gateway accepts nothing now."""
+
+
+class BlobDamaged(GatewayError):
+    """A stored file does not hash to its name."""

@@ -1,0 +1,1 @@
+"""The gateway's domain: accept, send, follow, tell. It knows no HTTP."""

@@ -1,0 +1,73 @@
+"""The models that tasks may name: stored here, and registered on chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from infernet.chain.deployment import Contracts
+from infernet.chain.records import ProgramRoot
+from infernet.models.pipeline import Model
+
+from ..errors import UnknownModel
+from .terms import ServedModel
+
+
+class Catalogue:
+    """Models by name; what the registry says of them is asked once, it never changes."""
+
+    def __init__(self, contracts: Contracts, models: Iterable[Model]) -> None:
+        self._contracts = contracts
+        self._models = {model.manifest.name: model for model in models}
+        self._served: dict[str, ServedModel] = {}
+
+    @property
+    def names(self) -> dict[bytes, str]:
+        """Return names by program root, of those that are not registered too."""
+        return {model.program.root: name for name, model in self._models.items()}
+
+    def served(self) -> list[ServedModel]:
+        """Return the registered models by name; raises ChainError while they are unknown."""
+        found = (self._look(name) for name in sorted(self._models))
+        return [each for each in found if each is not None]
+
+    def find(self, name: str) -> tuple[Model, ServedModel]:
+        """Return a model by its name or by its program root (0x and 64 digits)."""
+        key = self.names.get(_root(name), name)
+        served = self._look(key) if key in self._models else None
+        if served is None:
+            known = ", ".join(each.name for each in self.served()) or "none"
+            raise UnknownModel("model", f"'{name[:80]}' is not served here (served: {known})")
+        return self._models[key], served
+
+    def by_root(self, root: bytes) -> Model | None:
+        """Return the stored model of a program root."""
+        name = self.names.get(root)
+        return None if name is None else self._models[name]
+
+    def _look(self, name: str) -> ServedModel | None:
+        if name in self._served:
+            return self._served[name]
+        model = self._models[name]
+        root, header = ProgramRoot(model.program.root), model.program.header
+        info = self._contracts.registry.info(root)
+        if not info.registered:
+            return None
+        self._served[name] = ServedModel(
+            name,
+            root,
+            model.manifest,
+            header.encode(),
+            info.input_bytes,
+            info.output_bytes,
+            model.manifest.input.source_shape,
+            info.max_iterations,
+            info.minimum_stake,
+        )
+        return self._served[name]
+
+
+def _root(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        return b""
