@@ -34,7 +34,7 @@ from .reverts import explain
 
 # The most gas that one transaction may take on public networks (EIP-7825).
 GAS_CEILING = 16_777_216
-_BLOCK_GAS = 60_000_000
+BLOCK_GAS = 60_000_000
 _CALL_OVERHEAD_GAS = 20_000
 
 
@@ -116,7 +116,7 @@ class Chain:
 def embedded_chain() -> Chain:
     """Return a fresh chain inside this process: rules of Prague, ten funded accounts."""
     logging.getLogger("eth").setLevel(logging.WARNING)
-    parameters = PyEVMBackend.generate_genesis_params(overrides={"gas_limit": _BLOCK_GAS})
+    parameters = PyEVMBackend.generate_genesis_params(overrides={"gas_limit": BLOCK_GAS})
     tester = EthereumTester(PyEVMBackend(genesis_parameters=parameters))
     web3 = Web3(EthereumTesterProvider(tester))
     # Without a sender each view would look through all accounts for one.

@@ -1,13 +1,20 @@
-"""`infernet chain`: put the contracts on a chain."""
+"""`infernet chain`: a chain of one's own, and the contracts on any."""
 
 from __future__ import annotations
 
+import os
+from enum import StrEnum
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 
+from infernet.actors.daemon import stop_on_signals
 from infernet.chain.deploy import PRODUCTION, TRIAL, deploy
+from infernet.chain.local.anvil import anvil_command, find_anvil
+from infernet.chain.local.node import LocalNode
+from infernet.chain.local.server import serving
 from infernet.chain.wallet import KeySigner, Signer, Wallet, faucet
 from infernet.config import ConfigError, load
 
@@ -55,6 +62,42 @@ def deploy_contracts(
     if output:
         output.write_text(text, encoding="utf-8")
     typer.echo(text, nl=False)
+
+
+class Engine(StrEnum):
+    """What runs a chain."""
+
+    AUTO = "auto"
+    ANVIL = "anvil"
+    PY_EVM = "py-evm"
+
+
+@app.command("run")
+def run(
+    port: Annotated[int, typer.Option(help="On this machine alone; 0: any.")] = 8545,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder that the chain lives in; default: memory.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: anvil where it is installed, else py-evm.")
+    ] = Engine.AUTO,
+) -> None:
+    """Run a chain of your own until a signal ends it; its money is worth nothing."""
+    program = None if engine is Engine.PY_EVM else find_anvil()
+    if engine is Engine.ANVIL and program is None:
+        raise ConfigError("anvil is not installed; run `npm ci` in contracts/, or take py-evm")
+    if state is not None:
+        state.mkdir(parents=True, exist_ok=True)
+    if program is not None:
+        command = anvil_command(program, port, state and state / "anvil.json")
+        os.execv(command[0], command)
+    node = LocalNode(state and state / "chain.sqlite")
+    with serving(node, port) as url:
+        typer.echo(f"listening on {url}", err=True)
+        stop = Event()
+        stop_on_signals(stop)
+        stop.wait()
+    node.close()
 
 
 def require_writable(path: Path) -> None:
