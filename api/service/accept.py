@@ -123,7 +123,9 @@ class Reception:
         _require_within("fee_wei", wish.fee_wei, 0, 2**96 - 1)
         _require_within("nonce", wish.nonce, 0, 2**64 - 1)
         least = now + self._settings.least_deadline_seconds
-        _require_within("deadline", wish.deadline, least, now + self._settings.most_deadline_seconds)
+        _require_within(
+            "deadline", wish.deadline, least, now + self._settings.most_deadline_seconds
+        )
         _require_within("iterations", wish.iterations, 1, served.max_iterations)
         data = program_input(model, wish.input, self._settings.most_pixels)
         root = served.program_root
@@ -135,12 +137,18 @@ class Reception:
             raise InvalidTask(
                 "signature", f"{wish.requester} did not sign this request for this chain and market"
             )
-        free = self._contracts.vault.balance(signer).free
-        if free < wish.fee_wei:
+        prepared = self._prepared(served, asked, signer, data, account, wish.signature)
+        # Of what was accepted before, the fee may be locked already.
+        if self._store.task(prepared.order.id) is None:
+            self._require_balance(signer, wish.fee_wei)
+        return prepared
+
+    def _require_balance(self, requester: Address, fee_wei: Wei) -> None:
+        free = self._contracts.vault.balance(requester).free
+        if free < fee_wei:
             raise InvalidTask(
-                "fee_wei", f"{signer} has {free} wei free in the vault; deposit the fee first"
+                "fee_wei", f"{requester} has {free} wei free in the vault; deposit the fee first"
             )
-        return self._prepared(served, asked, signer, data, account, wish.signature)
 
     def _prepared(
         self,

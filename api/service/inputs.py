@@ -35,7 +35,7 @@ def program_input(model: Model, given: Input, most_pixels: int) -> bytes:
         data = _program_input(model, given, most_pixels)
     except InvalidInput as error:
         raise InvalidTask("input", str(error)) from None
-    needed = model.program.header.input_bytes
+    needed = model.program.header.input_type.byte_count
     if len(data) != needed:
         raise InvalidTask(
             "input", f"it has {len(data)} bytes; '{model.manifest.name}' takes exactly {needed}"
@@ -72,9 +72,7 @@ def _tensor(values: list[Any], shape: tuple[int, ...], dtype: str) -> npt.NDArra
     limits = np.iinfo(dtype)
     is_fit = array.dtype.kind in "iu" and array.size > 0
     if not is_fit or array.min() < limits.min or array.max() > limits.max:
-        raise InvalidTask(
-            "input", f"numbers have to be integers from {limits.min} to {limits.max}"
-        )
+        raise InvalidTask("input", f"numbers have to be integers from {limits.min} to {limits.max}")
     return array.astype(kind)
 
 

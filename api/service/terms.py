@@ -8,6 +8,8 @@ from typing import Any
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 from infernet.models.manifest import Manifest
 
+_CENT, _ETHER = Wei(10**16), Wei(10**18)
+
 
 @dataclass(frozen=True, slots=True)
 class RawInput:
@@ -102,11 +104,12 @@ class Settings:
 
     `top_up_wei`: at least this much goes to the vault when its free balance does not cover what
     waits. `senders`: requests sent side by side. `unheard_seconds`: of this machine's clock, after
-    which a request that was sent and is not on chain is sent again.
+    which a request that was sent and is not on chain is sent again. `key_seconds`: how long an
+    idempotency key is kept.
     """
 
-    fee_wei: Wei = Wei(10**16)
-    most_fee_wei: Wei = Wei(10**18)
+    fee_wei: Wei = _CENT
+    most_fee_wei: Wei = _ETHER
     deadline_seconds: int = 3_600
     least_deadline_seconds: int = 60
     most_deadline_seconds: int = 7 * 86_400
@@ -114,8 +117,9 @@ class Settings:
     most_waiting: int = 10_000
     most_blob_bytes: int = 4 << 30
     most_pixels: int = 40_000_000
-    top_up_wei: Wei = Wei(10**17)
+    top_up_wei: Wei = _ETHER
     senders: int = 8
     poll_seconds: float = 0.5
     unheard_seconds: float = 180.0
     most_listeners: int = 2_000
+    key_seconds: int = 86_400

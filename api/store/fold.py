@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -64,10 +65,7 @@ def standings(events: Iterable[Happened]) -> Iterator[Standing]:
 
 def standing_of(events: Iterable[Happened]) -> Standing:
     """Return where a task stands after all of its events."""
-    last = Standing()
-    for last in standings(events):
-        pass
-    return last
+    return next(iter(deque(standings(events), maxlen=1)), Standing())
 
 
 def _requested(fold: _Fold, event: Happened) -> None:
@@ -135,8 +133,13 @@ def _voided(fold: _Fold, event: Happened) -> None:
 
 def _closed(fold: _Fold, event: Happened) -> None:
     state = TaskState.FINAL if event.kind == "finalised" else TaskState.REFUNDED
-    closed = {"closed_block": event.block, "closed_tx": event.transaction}
-    fold.now = replace(fold.now, state=state, claim_deadline=None, **closed)
+    fold.now = replace(
+        fold.now,
+        state=state,
+        claim_deadline=None,
+        closed_block=event.block,
+        closed_tx=event.transaction,
+    )
 
 
 def _bytes(text: str) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 from infernet.chain.records import Address, Seconds, TaskId, Wei
 from infernet.store.database import Database, open_database
 from infernet.store.errors import StoreMismatch
+from infernet.store.events import KEPT_BLOCKS
 
 from ..errors import BudgetExceeded, KeyReused
 from .fold import standings
@@ -226,9 +227,12 @@ class TaskStore:
         return [task_of(row) for row in self.database.execute(sql, (requester, now, now))]
 
     def needs_input(self, input_root: bytes) -> bool:
-        """Return whether a task that has not ended runs on an input."""
-        sql = f"SELECT 1 FROM tasks WHERE input_root = ? AND state NOT IN ({_ENDS}) LIMIT 1"
-        return bool(self.database.execute(sql, (input_root,)))
+        """Return whether a task that has not ended, or might open again, runs on an input."""
+        sql = (
+            f"SELECT 1 FROM tasks WHERE input_root = ? AND (state NOT IN ({_ENDS}) "
+            "OR closed_block > (SELECT block FROM followed) - ?) LIMIT 1"
+        )
+        return bool(self.database.execute(sql, (input_root, KEPT_BLOCKS)))
 
     def task_of_matter(self, id_: bytes) -> TaskId | None:
         """Return the task of a result or game."""
@@ -243,7 +247,10 @@ class TaskStore:
 
     def keys_since(self, block: int) -> set[tuple[int, int, bytes]]:
         """Return block, place and transaction of the known events from a block on."""
-        sql = "SELECT block, place, tx FROM task_events WHERE block >= ? AND block > 0 AND is_gone = 0"
+        sql = (
+            "SELECT block, place, tx FROM task_events WHERE block >= ? AND block > 0 "
+            "AND is_gone = 0"
+        )
         return {(row[0], row[1], row[2]) for row in self.database.execute(sql, (block,))}
 
     def learn(self, matters: Iterable[tuple[bytes, TaskId]]) -> None:

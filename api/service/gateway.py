@@ -1,0 +1,271 @@
+"""The gateway: all that routes and pages ask for, without a word of HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from infernet.actors.daemon import Pace, run
+from infernet.audit.certify import receipt_of
+from infernet.audit.disputes import Story, Summary, disputes, story_of
+from infernet.audit.errors import UnknownMatter
+from infernet.audit.models import model_of
+from infernet.audit.receipt import Receipt
+from infernet.chain.connection import Chain
+from infernet.chain.deployment import Contracts
+from infernet.chain.records import GameId, Seconds, TaskId, Wei
+from infernet.chain.wallet import Wallet
+from infernet.models.pipeline import Model
+
+from ..errors import Stopping, UnknownTask
+from ..store.blobs import Blobs
+from ..store.records import TaskEvent, TaskRow
+from ..store.tasks import Filters, Page, TaskStore
+from ..store.writer import Writer
+from .accept import Reception
+from .catalogue import Catalogue
+from .follow import Follower
+from .health import Condition, Health
+from .notify import Listener, Notifier
+from .submit import Sender
+from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
+
+_MOST_IN_PAGE = 200
+
+
+class Gateway:
+    """One gateway: accepts tasks, sends them, follows the chain and tells.
+
+    Any thread may call any method. What reads the store raises StoreError, what asks the chain
+    ChainError, and all of it GatewayError; of each the message says what to do.
+    """
+
+    def __init__(
+        self,
+        contracts: Contracts,
+        wallet: Wallet,
+        store: TaskStore,
+        blobs: Blobs,
+        models: Iterable[Model],
+        settings: Settings | None = None,
+    ) -> None:
+        self.contracts, self.wallet = contracts, wallet
+        self.settings = settings or Settings()
+        self._store, self._blobs = store, blobs
+        self._catalogue = Catalogue(contracts, models)
+        self._notifier = Notifier(self.settings.most_listeners)
+        self._health = Health()
+        self._clock = _Clock(contracts.chain)
+        self._turn, self._stop = Lock(), Event()
+        self._writer = Writer(store.database)
+        self._follower = Follower(contracts, store, self._catalogue.names, self._notifier.publish)
+        self._reception = Reception(
+            contracts,
+            wallet.address,
+            self._catalogue,
+            store,
+            self._writer,
+            blobs,
+            self.settings,
+            self._clock.now,
+            self._notifier.publish,
+        )
+        self._thread: Thread | None = None
+
+    @classmethod
+    def open(
+        cls,
+        contracts: Contracts,
+        wallet: Wallet,
+        folder: Path,
+        models: Iterable[Model],
+        settings: Settings | None = None,
+    ) -> Gateway:
+        """Open what the data folder keeps and return the gateway, which `close` gives back."""
+        settings = settings or Settings()
+        d = contracts.deployment
+        store = TaskStore.open(folder, f"chain {d.chain_id}, market {d.market.lower()}")
+        blobs = Blobs(folder / "inputs", settings.most_blob_bytes)
+        return cls(contracts, wallet, store, blobs, models, settings)
+
+    def start(self) -> None:
+        """Begin to send and follow, on a thread; raises ChainError if no chain answers."""
+        self._clock.look()
+        sender = Sender(
+            self.contracts,
+            self.wallet,
+            self._store,
+            self._blobs,
+            self._follower,
+            self.settings,
+            self._turn,
+            self._notifier.publish,
+        )
+        loop = _Turns(sender, self._clock, self._reception)
+        pace = Pace(poll_seconds=self.settings.poll_seconds)
+        arguments = (loop, self.wallet, self._stop, self._health, pace)
+        self._thread = Thread(target=run, args=arguments, name="gateway", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Accept nothing more, finish the turn and what is being written, end listeners."""
+        self._stop.set()
+        self._writer.close()
+        if self._thread:
+            self._thread.join()
+        self._notifier.close()
+        self._store.close()
+
+    # Asking for tasks
+
+    def accept(
+        self, wish: Wish, account: Account, idempotency_key: str | None = None
+    ) -> Future[Accepted]:
+        """Accept a task that the gateway pays; the future holds once it is durable.
+
+        Raises InvalidTask, NoRoom or Stopping at once; the future raises KeyReused,
+        BudgetExceeded or StoreError. `await asyncio.wrap_future(...)` in a coroutine, and call
+        this itself on a thread: it decodes and writes the input.
+        """
+        return self.accept_batch([wish], account, idempotency_key)
+
+    def accept_batch(
+        self, wishes: Sequence[Wish], account: Account, idempotency_key: str | None = None
+    ) -> Future[Accepted]:
+        """Accept several tasks, all of them or none; as `accept`."""
+        return self._reception.take(wishes, account, idempotency_key)
+
+    def accept_signed(
+        self, wish: SignedWish, account: Account, idempotency_key: str | None = None
+    ) -> Future[Accepted]:
+        """Accept a task that its requester signed and pays; as `accept`, and ChainError."""
+        return self._reception.relay(wish, account, idempotency_key)
+
+    def spent(self, account_id: str) -> Wei:
+        """Return what an account's tasks cost so far; fees that came back do not count."""
+        return self._store.spent(account_id)
+
+    # Reading
+
+    def task(self, task_id: TaskId) -> TaskRow:
+        """Return a task, or raise UnknownTask."""
+        found = self._store.task(task_id)
+        if found is None:
+            raise UnknownTask(f"no task 0x{task_id.hex()} is known here; check the id")
+        return found
+
+    def tasks(
+        self, filters: Filters | None = None, cursor: int | None = None, limit: int = 50
+    ) -> Page:
+        """Return tasks before a cursor, the newest first; at most 200 at a time."""
+        return self._store.tasks(filters or Filters(), cursor, max(1, min(limit, _MOST_IN_PAGE)))
+
+    def events(
+        self, after: int = 0, task_id: TaskId | None = None, limit: int = 100
+    ) -> list[TaskEvent]:
+        """Return events behind a sequence number, the oldest first; at most 200 at a time."""
+        return self._store.events(after, task_id, max(1, min(limit, _MOST_IN_PAGE)))
+
+    def last_event(self) -> int:
+        """Return the sequence number of the latest event, 0 if there is none."""
+        return self._store.last_event()
+
+    def listen(self, after: int = 0, task_id: TaskId | None = None) -> Listener:
+        """Return events behind a sequence number as they come; see `Listener`."""
+        return Listener(self._notifier, self._store.events, after, task_id)
+
+    def input(self, task_id: TaskId) -> bytes:
+        """Return a task's input bytes, from disk or else from the chain; UnknownTask for none."""
+        data = self._blobs.get(self.task(task_id).order.input_root)
+        if data is None:
+            data = self.contracts.market.carried_input(task_id)
+        if data is None:
+            raise UnknownTask(f"nobody has shown the input of task 0x{task_id.hex()} yet")
+        return data
+
+    def receipt(self, task_id: TaskId) -> Receipt:
+        """Return the receipt of a task's last result; raises AuditError or ChainError."""
+        root = self.task(task_id).order.program_root
+        model = self._catalogue.by_root(root) or model_of(root)
+        header = model.program.header.encode()
+        return receipt_of(self.contracts, task_id, header, model.manifest.name)
+
+    def models(self) -> list[ServedModel]:
+        """Return the models that tasks may name; raises ChainError."""
+        return self._catalogue.served()
+
+    def model(self, name: str) -> ServedModel:
+        """Return a model by name or program root, or raise UnknownModel."""
+        return self._catalogue.find(name)[1]
+
+    def disputes(self, *, is_open: bool = False) -> list[Summary]:
+        """Return the disputes, oldest first; raises ChainError."""
+        return disputes(self.contracts, is_open=is_open)
+
+    def dispute(self, game_id: GameId) -> Story:
+        """Return what happened in a dispute; raises UnknownMatter or ChainError."""
+        if not self.contracts.games.challenges(gameId=game_id):
+            raise UnknownMatter(f"there is no dispute 0x{game_id.hex()}; check the id")
+        return story_of(self.contracts, game_id)
+
+    def condition(self) -> Condition:
+        """Return how the gateway fares."""
+        return Condition(
+            self._store.followed(),
+            self._store.count_unsent(),
+            self._blobs.used_bytes,
+            self._blobs.most_bytes,
+            self._notifier.listeners,
+            self._health.turns,
+            self._health.idle_seconds,
+            self._health.errors,
+        )
+
+    def now(self) -> Seconds:
+        """Return the chain's time, as far as this machine knows."""
+        return self._clock.now()
+
+    # Upkeep
+
+    def reindex(self) -> None:
+        """Drop every row that came from the chain and read it again; raises ChainError.
+
+        What was accepted stays. Sequence numbers of events grow on.
+        """
+        with self._turn:
+            self._follower.start_over()
+
+
+class _Clock:
+    """The chain's time without a question for each answer."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._told: tuple[Seconds, float] | None = None
+
+    def look(self) -> None:
+        self._told = self._chain.next_timestamp(), time.monotonic()
+
+    def now(self) -> Seconds:
+        told = self._told
+        if told is None:
+            raise Stopping("the gateway has not begun; send again in a moment")
+        return Seconds(told[0] + int(time.monotonic() - told[1]))
+
+
+class _Turns:
+    """The sender's turns, with what the rest of the gateway learns from each."""
+
+    def __init__(self, sender: Sender, clock: _Clock, reception: Reception) -> None:
+        self.crew = sender.crew
+        self._sender, self._clock, self._reception = sender, clock, reception
+
+    def tick(self) -> bool:
+        """Do one turn; return whether anything was sent."""
+        self._clock.look()
+        has_acted = self._sender.tick()
+        self._reception.resettle()
+        return has_acted

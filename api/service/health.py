@@ -1,0 +1,67 @@
+"""How the gateway fares, for its status page and its metrics."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from threading import Lock
+
+from infernet.actors.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A gateway at one moment. `idle_seconds`: since the last turn that went well, None: none yet.
+
+    `waiting`: tasks that are not on chain yet; `errors`: turns spoiled, by the error's name.
+    """
+
+    block: int
+    waiting: int
+    blob_bytes: int
+    most_blob_bytes: int
+    listeners: int
+    turns: int
+    idle_seconds: float | None
+    errors: dict[str, int]
+
+
+class Health:
+    """What the loop tells (an `infernet.actors.daemon.Observer`)."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._turns, self._last_turn = 0, None
+        self._errors: Counter[str] = Counter()
+
+    _last_turn: float | None
+
+    @property
+    def turns(self) -> int:
+        """Return how many turns went well."""
+        return self._turns
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """Return how long ago the last good turn was, None before the first."""
+        last = self._last_turn
+        return None if last is None else time.monotonic() - last
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """Return how many turns each kind of error spoiled."""
+        with self._lock:
+            return dict(self._errors)
+
+    def on_report(self, report: Report) -> None:
+        """Hear what a player did; the gateway plays no game."""
+
+    def on_error(self, error: Exception) -> None:
+        """Hear what spoiled a turn."""
+        with self._lock:
+            self._errors[type(error).__name__] += 1
+
+    def on_tick(self, duration_seconds: float) -> None:
+        """Hear that a turn went well."""
+        self._turns, self._last_turn = self._turns + 1, time.monotonic()
