@@ -136,12 +136,14 @@ class Gateway:
         self, wishes: Sequence[Wish], account: Account, idempotency_key: str | None = None
     ) -> Future[Accepted]:
         """Accept several tasks, all of them or none; as `accept`."""
+        self._require_open()
         return self._reception.take(wishes, account, idempotency_key)
 
     def accept_signed(
         self, wish: SignedWish, account: Account, idempotency_key: str | None = None
     ) -> Future[Accepted]:
         """Accept a task that its requester signed and pays; as `accept`, and ChainError."""
+        self._require_open()
         return self._reception.relay(wish, account, idempotency_key)
 
     def spent(self, account_id: str) -> Wei:
@@ -227,6 +229,10 @@ class Gateway:
     def now(self) -> Seconds:
         """Return the chain's time, as far as this machine knows."""
         return self._clock.now()
+
+    def _require_open(self) -> None:
+        if self._stop.is_set():
+            raise Stopping("the gateway is ending; send again in a moment")
 
     # Upkeep
 
