@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -34,6 +35,15 @@ class FunctionKind:
     def encoded(self, arguments: tuple[object, ...]) -> bytes:
         """Return the bytes of a call."""
         return self._selector + encode(self._inputs, arguments)
+
+    def arguments_in(self, call: bytes) -> tuple[Any, ...] | None:
+        """Return the arguments in the bytes of a call, None if they call something else."""
+        if call[:4] != self._selector:
+            return None
+        try:
+            return tuple(decode(self._inputs, call[4:]))
+        except DecodingError:
+            return None
 
     def decoded(self, data: bytes) -> Any:
         """Return what a call returned: one value, or a tuple of several or none."""

@@ -9,7 +9,7 @@ from .artifacts import Artifact, load
 from .connection import Chain, translated
 from .errors import DeploymentError
 from .feed import Feed
-from .logs import Event, kinds_of
+from .logs import Event, EventKind, kinds_of
 from .records import Address, Wei, from_struct
 from .wallet import Sent, Wallet
 
@@ -71,21 +71,49 @@ class Contract:
 
     def has_event(self, name: str, **filters: object) -> bool:
         """Return whether there is an event; `filters`: values of indexed arguments."""
-        kind = self._events[name]
-        topics, others = kind.split(filters)
-        if others:
-            raise KeyError(f"{name} does not index {', '.join(sorted(others))}")
+        kind, topics = self._indexed(name, filters)
         self._feed.sync()
         return bool(self._feed.index.select(self._code, kind.topic0, 0, topics, limit=1))
 
     def open_events(self, name: str, **filters: object) -> list[Event]:
         """Return the events that opened what is still open, oldest first; see `matters`."""
+        kind, topics = self._indexed(name, filters)
+        self._feed.sync()
+        return [kind.decoded(log) for log in self._feed.index.open_matters(name, topics)]
+
+    def latest_events(
+        self, name: str, limit: int, before: tuple[int, int] | None = None, **filters: object
+    ) -> list[Event]:
+        """Return the last events of one name, newest first; `filters`: of indexed arguments.
+
+        `before`: only those before the event with this block and log index.
+        """
+        kind, topics = self._indexed(name, filters)
+        self._feed.sync()
+        found = self._feed.index.latest(self._code, kind.topic0, limit, before, topics)
+        return [kind.decoded(log) for log in found]
+
+    def count_events(self, name: str, **filters: object) -> int:
+        """Return how many events of one name there are; `filters`: of indexed arguments."""
+        kind, topics = self._indexed(name, filters)
+        self._feed.sync()
+        return self._feed.index.count(self._code, kind.topic0, topics)
+
+    def events_beginning(self, name: str, argument: str, prefix: str, limit: int) -> list[Event]:
+        """Return events whose indexed bytes32 `argument` begins with hexadecimal digits."""
+        kind = self._events[name]
+        self._feed.sync()
+        number = kind.topic_of(argument)
+        found = self._feed.index.beginning(self._code, kind.topic0, number, prefix, limit)
+        return [kind.decoded(log) for log in found]
+
+    def _indexed(self, name: str, filters: dict[str, object]) -> tuple[EventKind, dict[int, bytes]]:
+        """Return an event's kind and the topics that filter it."""
         kind = self._events[name]
         topics, others = kind.split(filters)
         if others:
             raise KeyError(f"{name} does not index {', '.join(sorted(others))}")
-        self._feed.sync()
-        return [kind.decoded(log) for log in self._feed.index.open_matters(name, topics)]
+        return kind, topics
 
 
 def create(wallet: Wallet, name: str, *arguments: object) -> Address:

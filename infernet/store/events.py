@@ -137,6 +137,45 @@ class EventIndex:
         values = (topic0, address, since_block, *(value for _, value in named))
         return [_log(row) for row in self._database.execute(sql, values)]
 
+    def latest(
+        self,
+        address: bytes,
+        topic0: bytes,
+        limit: int,
+        before: tuple[int, int] | None = None,
+        topics: dict[int, bytes] | None = None,
+    ) -> list[Log]:
+        """Return the last logs of one kind, newest first. `before`: block and place of another."""
+        named = sorted((topics or {}).items())
+        also = "".join(f" AND topic{int(number)} = ?" for number, _ in named)
+        also += " AND (block, place) < (?, ?)" if before else ""
+        sql = (
+            f"SELECT {_COLUMNS} FROM logs WHERE topic0 = ? AND address = ?{also} "
+            f"ORDER BY block DESC, place DESC LIMIT {int(limit)}"
+        )
+        values = (topic0, address, *(value for _, value in named), *(before or ()))
+        return [_log(row) for row in self._database.execute(sql, values)]
+
+    def count(self, address: bytes, topic0: bytes, topics: dict[int, bytes] | None = None) -> int:
+        """Return how many logs of one kind there are."""
+        named = sorted((topics or {}).items())
+        also = "".join(f" AND topic{int(number)} = ?" for number, _ in named)
+        sql = f"SELECT COUNT(*) FROM logs WHERE topic0 = ? AND address = ?{also}"
+        values = (topic0, address, *(value for _, value in named))
+        return int(self._database.execute(sql, values)[0][0])
+
+    def beginning(
+        self, address: bytes, topic0: bytes, number: int, prefix: str, limit: int
+    ) -> list[Log]:
+        """Return logs of one kind whose topic `number` begins with these hexadecimal digits."""
+        column = f"topic{int(number)}"
+        low, high = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
+        sql = (
+            f"SELECT {_COLUMNS} FROM logs WHERE topic0 = ? AND address = ? "
+            f"AND {column} BETWEEN ? AND ? ORDER BY block, place LIMIT {int(limit)}"
+        )
+        return [_log(row) for row in self._database.execute(sql, (topic0, address, low, high))]
+
     def open_matters(self, kind: str, topics: dict[int, bytes] | None = None) -> list[Log]:
         """Return the logs that opened what is still open, oldest first."""
         named = sorted((topics or {}).items())

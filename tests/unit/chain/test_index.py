@@ -163,3 +163,25 @@ def test_a_hundred_thousand_tasks_do_not_slow_a_look(capsys: pytest.CaptureFixtu
     with capsys.disabled():
         print(f"\n100,000 tasks: indexed in {filled:.1f} s, a look takes {look * 1000:.2f} ms")
     assert look < 0.02
+
+
+def test_the_latest_logs_come_newest_first_and_page_by_page():
+    index = index_of(
+        [log(block, place, OPENED, name(0)) for block in (1, 2) for place in range(3)], 2
+    )
+    places = []
+    before = None
+    while page := index.latest(HERE, OPENED, 2, before):
+        places += [(each.block, each.place) for each in page]
+        before = places[-1]
+    assert places == [(2, 2), (2, 1), (2, 0), (1, 2), (1, 1), (1, 0)]
+
+
+def test_logs_are_counted_and_found_by_the_first_digits_of_a_topic():
+    ids = [bytes([number]) * 32 for number in (0x10, 0x1F, 0x20)]
+    index = index_of([log(1, place, OPENED, id_) for place, id_ in enumerate(ids)], 1)
+    assert index.count(HERE, OPENED) == 3
+    assert index.count(HERE, OPENED, {1: ids[0]}) == 1
+    assert [each.topics[1] for each in index.beginning(HERE, OPENED, 1, "1", 9)] == ids[:2]
+    assert [each.topics[1] for each in index.beginning(HERE, OPENED, 1, "1f1", 9)] == ids[1:2]
+    assert len(index.beginning(HERE, OPENED, 1, "", 2)) == 2
