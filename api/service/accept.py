@@ -199,6 +199,8 @@ class Reception:
         told = list[TaskEvent]()
 
         def write() -> Accepted:
+            # The first of a group does it for all.
+            self._blobs.settle()
             ids, events = self._store.accept(orders, now, promise, budget_wei)
             told.extend(events)
             return Accepted(ids, is_repeat=not events)

@@ -20,6 +20,7 @@ from ..errors import BlobDamaged, NoRoom
 # Files of a process that died while it wrote are older than this, and those in use never are.
 _FRESH_SECONDS = 3_600.0
 _ROOT_BYTES = 32
+_DIGITS = "0123456789abcdef"
 
 
 class Blobs:
@@ -30,10 +31,11 @@ class Blobs:
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self.folder, self.most_bytes = folder, most_bytes
-        self._lock, self._folders = Lock(), Lock()
+        self._lock = Lock()
+        self._unsynced: set[Path] = set()
         self._pins: Counter[bytes] = Counter()
         self._number = 0
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folders(folder)
         self._used = sum(path.stat().st_size for path in self._files())
 
     @property
@@ -46,7 +48,7 @@ class Blobs:
         if len(root) != _ROOT_BYTES:
             raise ValueError(f"a root has {_ROOT_BYTES} bytes, not {len(root)}")
         name = root.hex()
-        return self.folder / name[:2] / name[2:4] / name
+        return self.folder / name[0] / name[1] / name
 
     @contextmanager
     def pinned(self, roots: Iterable[bytes]) -> Iterator[None]:
@@ -62,31 +64,38 @@ class Blobs:
                 self._pins += Counter()
 
     def put(self, root: bytes, data: bytes) -> None:
-        """Store the bytes whose root is given; on disk for good when this returns.
+        """Store the bytes whose root is given; they survive a power cut after `settle`.
 
         Raises NoRoom, and then nothing is stored.
         """
         path = self.path_of(root)
+        with self._lock:
+            # Of a file that is there, too: whoever put it may not have settled it yet.
+            self._unsynced.add(path.parent)
         if path.exists():
-            # Whoever put it may not be as far.
-            _sync(path.parent)
             return
         number = self._reserve(len(data))
         fresh = path.with_name(f".{os.getpid()}-{number}")
         is_kept = False
         try:
-            self._make_folders(path.parent)
             _write(fresh, data)
             with self._lock:
                 if not path.exists():
                     fresh.rename(path)
                     is_kept = True
-            _sync(path.parent)
+                    self._unsynced.add(path.parent)
         finally:
             if not is_kept:
                 fresh.unlink(missing_ok=True)
                 with self._lock:
                     self._used -= len(data)
+
+    def settle(self) -> None:
+        """Make all that was put so far survive a power cut."""
+        with self._lock:
+            folders, self._unsynced = self._unsynced, set()
+        for folder in folders:
+            _sync(folder)
 
     def get(self, root: bytes) -> bytes | None:
         """Return the bytes of a root, None if they are not here; BlobDamaged if they differ."""
@@ -133,15 +142,19 @@ class Blobs:
             self._number += 1
             return self._number
 
-    def _make_folders(self, folder: Path) -> None:
-        with self._folders:
-            for each in (folder.parent, folder):
-                if not each.exists():
-                    each.mkdir(mode=0o700)
-                    _sync(each.parent)
-
     def _files(self) -> Iterator[Path]:
-        return (path for path in self.folder.glob("??/??/*") if path.is_file())
+        return (path for path in self.folder.glob("?/?/*") if path.is_file())
+
+
+def _make_folders(top: Path) -> None:
+    """Make all folders at once, so that storing a blob makes none."""
+    top.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for first in _DIGITS:
+        for second in _DIGITS:
+            (top / first / second).mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync(top / first)
+    _sync(top)
+    _sync(top.parent)
 
 
 def _write(path: Path, data: bytes) -> None:

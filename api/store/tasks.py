@@ -128,8 +128,9 @@ class TaskStore:
         fresh = [order for order in orders if not self._is_known(order.id)]
         self._require_budget(fresh, budget_wei)
         events = []
+        self._add_spending(fresh)
         for order in fresh:
-            self._insert(order, now)
+            self._insert(order, now, is_counted=order.signature is None)
             data = {"model": order.model, "deadline": order.deadline}
             events.append(self._note(order.id, "accepted", TaskState.QUEUED, data, now))
         ids = tuple(order.id for order in orders)
@@ -272,7 +273,8 @@ class TaskStore:
             lost = [task_id for key in gone for task_id in self._take_back(key)]
             for event in new:
                 if event.kind == "requested" and not self._is_known(event.task_id):
-                    self._insert(order_of_request(event, models), Seconds(0))
+                    order = order_of_request(event, models)
+                    self._insert(order, Seconds(0), is_counted=False)
             touched = dict.fromkeys([*lost, *(event.task_id for event in new)])
             states = dict[tuple[int, int, bytes], TaskState]()
             ends = {id_: self._refold(id_, new, states) for id_ in touched}
@@ -367,12 +369,21 @@ class TaskStore:
         rows = self.database.execute(sql, (task_id, kind, state, json.dumps(data), *where))
         return TaskEvent(rows[0][0], task_id, kind, state, data, *where)
 
-    def _insert(self, order: Order, now: Seconds) -> None:
-        columns = f"{ORDER_COLUMNS}, accepted_at, {STANDING_COLUMNS}"
-        values = (*order_values(order), now, *standing_values(Standing()))
+    def _insert(self, order: Order, now: Seconds, *, is_counted: bool) -> None:
+        columns = f"{ORDER_COLUMNS}, accepted_at, is_counted, {STANDING_COLUMNS}"
+        values = (*order_values(order), now, is_counted, *standing_values(Standing()))
         sql = f"INSERT INTO tasks ({columns}) VALUES ({marks(columns)})"
         self.database.execute(sql, values)
-        self._count(order.id)
+
+    def _add_spending(self, orders: Sequence[Order]) -> None:
+        """Count the fees of tasks that are about to be inserted, all of one account."""
+        paid = [order for order in orders if order.signature is None]
+        if paid and paid[0].account is not None:
+            self._spend(paid[0].account, sum(order.fee_wei for order in paid))
+
+    def _spend(self, account: str, wei: int) -> None:
+        sql = "INSERT OR REPLACE INTO spending VALUES (?, ?)"
+        self.database.execute(sql, (account, str(self.spent(account) + wei)))
 
     def _is_known(self, task_id: TaskId) -> bool:
         """Return whether this gateway accepted a task, or the chain showed it."""
@@ -413,8 +424,6 @@ class TaskStore:
         is_counted = state not in FREE
         if is_counted == bool(was_counted):
             return
-        spent = self.spent(account) + (int(fee) if is_counted else -int(fee))
-        sql = "INSERT OR REPLACE INTO spending VALUES (?, ?)"
-        self.database.execute(sql, (account, str(spent)))
+        self._spend(account, int(fee) if is_counted else -int(fee))
         sql = "UPDATE tasks SET is_counted = ? WHERE id = ?"
         self.database.execute(sql, (is_counted, task_id))

@@ -26,7 +26,7 @@ def test_a_blob_is_found_by_its_root_in_folders_of_two_levels(tmp_path: Path) ->
     blobs.put(ROOT, DATA)
     blobs.put(ROOT, DATA)
     name = ROOT.hex()
-    assert files(tmp_path) == [tmp_path / name[:2] / name[2:4] / name]
+    assert files(tmp_path) == [tmp_path / name[0] / name[1] / name]
     assert blobs.get(ROOT) == DATA
     assert blobs.get(bytes(32)) is None
     assert blobs.used_bytes == len(DATA)
