@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, TypeVar, get_type_hints
 
@@ -23,6 +24,7 @@ from interpreter.state import final_state, initial_state
 from .errors import InvalidReceipt
 
 VERSION = 1
+_WORD_BYTES = 32
 
 T = TypeVar("T")
 
@@ -231,10 +233,27 @@ def _flat(receipt: Receipt) -> Iterator[tuple[str, object]]:
 
 def _hashed(kinds: tuple[str, ...], values: tuple[object, ...]) -> bytes:
     try:
-        return bytes(keccak(encode(kinds, values)))
+        words = map(_word, kinds, values)
+        return bytes(keccak(b"".join(words)))
     except EncodingError:
         # A value that does not fit its type has no id.
         return b""
+
+
+def _word(kind: str, value: object) -> bytes:
+    """Return a value as the ABI lays it out in 32 bytes; ids are made for every task accepted."""
+    if kind == "bytes32" and isinstance(value, bytes) and len(value) <= _WORD_BYTES:
+        return value.ljust(_WORD_BYTES, b"\0")
+    if kind == "address" and isinstance(value, str):
+        return _address_word(value)
+    if kind.startswith("uint") and type(value) is int and 0 <= value < 1 << int(kind[4:]):
+        return value.to_bytes(_WORD_BYTES, "big")
+    return encode([kind], [value])
+
+
+@lru_cache(maxsize=4_096)
+def _address_word(address: str) -> bytes:
+    return encode(["address"], [address])
 
 
 def _parsed(text: str) -> tuple[Receipt, bytes]:
