@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -34,6 +35,8 @@ from .submit import Sender
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
 _MOST_IN_PAGE = 200
+# More threads than this only take the interpreter from each other.
+_ACCEPTERS = 4
 
 
 class Gateway:
@@ -73,6 +76,7 @@ class Gateway:
             self._clock.now,
             self._notifier.publish,
         )
+        self._pool = ThreadPoolExecutor(_ACCEPTERS, "gateway-accept")
         self._thread: Thread | None = None
 
     @classmethod
@@ -113,6 +117,7 @@ class Gateway:
     def close(self) -> None:
         """Accept nothing more, finish the turn and what is being written, end listeners."""
         self._stop.set()
+        self._pool.shutdown()
         self._writer.close()
         if self._thread:
             self._thread.join()
@@ -126,9 +131,8 @@ class Gateway:
     ) -> Future[Accepted]:
         """Accept a task that the gateway pays; the future holds once it is durable.
 
-        Raises InvalidTask, NoRoom or Stopping at once; the future raises KeyReused,
-        BudgetExceeded or StoreError. `await asyncio.wrap_future(...)` in a coroutine, and call
-        this itself on a thread: it decodes and writes the input.
+        Returns at once; `await asyncio.wrap_future(...)` it in a coroutine. It raises InvalidTask,
+        KeyReused, BudgetExceeded, NoRoom, Stopping or StoreError.
         """
         return self.accept_batch([wish], account, idempotency_key)
 
@@ -136,15 +140,13 @@ class Gateway:
         self, wishes: Sequence[Wish], account: Account, idempotency_key: str | None = None
     ) -> Future[Accepted]:
         """Accept several tasks, all of them or none; as `accept`."""
-        self._require_open()
-        return self._reception.take(wishes, account, idempotency_key)
+        return self._begin(partial(self._reception.take, wishes, account, idempotency_key))
 
     def accept_signed(
         self, wish: SignedWish, account: Account, idempotency_key: str | None = None
     ) -> Future[Accepted]:
         """Accept a task that its requester signed and pays; as `accept`, and ChainError."""
-        self._require_open()
-        return self._reception.relay(wish, account, idempotency_key)
+        return self._begin(partial(self._reception.relay, wish, account, idempotency_key))
 
     def spent(self, account_id: str) -> Wei:
         """Return what an account's tasks cost so far; fees that came back do not count."""
@@ -230,9 +232,28 @@ class Gateway:
         """Return the chain's time, as far as this machine knows."""
         return self._clock.now()
 
-    def _require_open(self) -> None:
-        if self._stop.is_set():
-            raise Stopping("the gateway is ending; send again in a moment")
+    def _begin(self, act: Callable[[], Future[Accepted]]) -> Future[Accepted]:
+        """Do the checks of an acceptance on a thread of the few that are for them."""
+        done: Future[Accepted] = Future()
+        done.set_running_or_notify_cancel()
+
+        def begin() -> None:
+            try:
+                act().add_done_callback(finish)
+            except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                done.set_exception(error)
+
+        def finish(stored: Future[Accepted]) -> None:
+            if error := stored.exception():
+                done.set_exception(error)
+            else:
+                done.set_result(stored.result())
+
+        try:
+            self._pool.submit(begin)
+        except RuntimeError:
+            done.set_exception(Stopping("the gateway is ending; send again in a moment"))
+        return done
 
     # Upkeep
 

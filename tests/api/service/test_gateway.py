@@ -129,9 +129,9 @@ def test_a_batch_is_accepted_whole_or_not_at_all(gateway: Gateway, town: Town) -
     before = len(gateway.tasks(Filters(account=ACCOUNT.id)).tasks)
     bad = Wish("plain", RawInput(b"short"))
     with pytest.raises(InvalidTask, match="takes exactly"):
-        gateway.accept_batch([wish(town, 1), bad], ACCOUNT)
+        gateway.accept_batch([wish(town, 1), bad], ACCOUNT).result(10)
     with pytest.raises(InvalidTask, match="1 to 100"):
-        gateway.accept_batch([], ACCOUNT)
+        gateway.accept_batch([], ACCOUNT).result(10)
     assert len(gateway.tasks(Filters(account=ACCOUNT.id)).tasks) == before
     done = gateway.accept_batch([wish(town, 1), wish(town, 2)], ACCOUNT).result(10)
     assert len(done.task_ids) == 2
@@ -152,13 +152,13 @@ def test_what_is_out_of_bounds_is_refused_by_name(
     gateway: Gateway, town: Town, changes: dict[str, int], field: str
 ) -> None:
     with pytest.raises(InvalidTask) as caught:
-        gateway.accept(wish(town, 1, **changes), ACCOUNT)
+        gateway.accept(wish(town, 1, **changes), ACCOUNT).result(10)
     assert caught.value.field == field
 
 
 def test_unknown_models_and_tasks_are_named(gateway: Gateway) -> None:
     with pytest.raises(UnknownModel, match="served: plain"):
-        gateway.accept(Wish("../../etc/passwd", RawInput(b"")), ACCOUNT)
+        gateway.accept(Wish("../../etc/passwd", RawInput(b"")), ACCOUNT).result(10)
     with pytest.raises(UnknownTask):
         gateway.task(TaskId(bytes(32)))
 
@@ -193,7 +193,7 @@ def test_a_request_signed_by_the_client_is_paid_by_the_client(gateway: Gateway, 
     )
     forged = replace(signed, nonce=6)
     with pytest.raises(InvalidTask) as caught:
-        gateway.accept_signed(forged, ACCOUNT)
+        gateway.accept_signed(forged, ACCOUNT).result(10)
     assert caught.value.field == "signature"
     spent = gateway.spent(ACCOUNT.id)
     (task_id,) = gateway.accept_signed(signed, ACCOUNT).result(10).task_ids
@@ -324,12 +324,12 @@ def test_a_full_disk_quota_and_a_full_queue_refuse_clearly(town: Town, tmp_path:
     narrow = replace(SETTINGS, most_blob_bytes=10, most_waiting=1)
     with gateway_on(town, tmp_path, key, narrow) as gateway:
         with pytest.raises(NoRoom, match="bytes"):
-            gateway.accept(wish(town, 1), ACCOUNT)
+            gateway.accept(wish(town, 1), ACCOUNT).result(10)
         with pytest.raises(NoRoom, match="wait to be sent"):
-            gateway.accept_batch([wish(town, 1), wish(town, 2)], ACCOUNT)
+            gateway.accept_batch([wish(town, 1), wish(town, 2)], ACCOUNT).result(10)
         assert gateway.condition().blob_bytes == 0
     with pytest.raises(Stopping):
-        gateway.accept(wish(town, 1), ACCOUNT)
+        gateway.accept(wish(town, 1), ACCOUNT).result(10)
 
 
 def test_a_tensor_is_taken_by_the_models_coding(gateway: Gateway, town: Town) -> None:
@@ -338,7 +338,7 @@ def test_a_tensor_is_taken_by_the_models_coding(gateway: Gateway, town: Town) ->
     assert gateway.input(done.task_ids[0]) == data
     for values in (["a"], [[1, [2]]], [256] * len(data), [0.5] * len(data), [1] * (len(data) + 1)):
         with pytest.raises(InvalidTask) as caught:
-            gateway.accept(Wish("plain", TensorInput(list(values))), ACCOUNT)
+            gateway.accept(Wish("plain", TensorInput(list(values))), ACCOUNT).result(10)
         assert caught.value.field == "input"
 
 
