@@ -18,8 +18,8 @@ from infernet.chain.logs import Event, EventKind, kinds_of
 from infernet.chain.records import Seconds, TaskId
 from infernet.store.events import Log
 
+from ..store.chain import ChainTables
 from ..store.records import ChainEvent, TaskEvent
-from ..store.tasks import TaskStore
 
 # Logs may come some seconds after their block.
 _AGAIN_SECONDS = 4.0
@@ -59,11 +59,11 @@ class Follower:
     def __init__(
         self,
         contracts: Contracts,
-        store: TaskStore,
+        tables: ChainTables,
         models: dict[bytes, str],
         on_events: Callable[[Sequence[TaskEvent]], None],
     ) -> None:
-        self._contracts, self._store, self._models = contracts, store, models
+        self._contracts, self._tables, self._models = contracts, tables, models
         self._on_events = on_events
         self._kinds = [
             *_kinds("TaskMarket", contracts.deployment.market, _MARKET),
@@ -82,24 +82,24 @@ class Follower:
         since = self._since(head[0])
         with feed.as_it_is():
             found = self._logs(since)
-        known = self._store.keys_since(since)
+        known = self._tables.keys_since(since)
         gone = known - found.keys()
         fresh = [found[key] for key in sorted(found.keys() - known)]
         is_changed = bool(gone or fresh)
         if is_changed or head != self._seen:
-            told = self._store.apply(gone, self._events(fresh), head[0], self._models)
+            told = self._tables.apply(gone, self._events(fresh), head[0], self._models)
             self._on_events(told)
         self._seen, self._compared_at = head, time.monotonic()
         return is_changed
 
     def start_over(self) -> None:
         """Drop what the tables have from the chain and read it all again."""
-        self._store.forget_chain()
+        self._tables.forget()
         self._seen = None
         self.look()
 
     def _since(self, head: int) -> int:
-        first, known = self._contracts.deployment.block, self._store.followed()
+        first, known = self._contracts.deployment.block, self._tables.followed()
         return max(first, min(known, head) - UNSETTLED_BLOCKS) if known else first
 
     def _logs(self, since: int) -> dict[tuple[int, int, bytes], tuple[EventKind, Log]]:
@@ -125,7 +125,7 @@ class Follower:
             if log.block not in times:
                 times[log.block] = self._time_of(log.block)
             found.append(_chain_event(event, task_id, times[log.block]))
-        self._store.learn(matters.items())
+        self._tables.learn(matters.items())
         return found
 
     def _task_of(self, event: Event, matters: dict[bytes, TaskId]) -> TaskId | None:
@@ -133,7 +133,7 @@ class Follower:
             return TaskId(bytes(event["taskId"]))
         name = "assertionId" if "assertionId" in event.arguments else "gameId"
         id_ = bytes(event[name])
-        return matters.get(id_) or self._store.task_of_matter(id_)
+        return matters.get(id_) or self._tables.task_of_matter(id_)
 
     def _time_of(self, block: int) -> Seconds:
         chain = self._contracts.chain

@@ -64,7 +64,9 @@ class Gateway:
         self._clock = _Clock(contracts.chain)
         self._turn, self._stop = Lock(), Event()
         self._writer = Writer(store.database)
-        self._follower = Follower(contracts, store, self._catalogue.names, self._notifier.publish)
+        self._follower = Follower(
+            contracts, store.chain, self._catalogue.names, self._notifier.publish
+        )
         self._reception = Reception(
             contracts,
             wallet.address,
@@ -218,7 +220,7 @@ class Gateway:
     def condition(self) -> Condition:
         """Return how the gateway fares."""
         return Condition(
-            self._store.followed(),
+            self._store.chain.followed(),
             self._store.count_unsent(),
             self._blobs.used_bytes,
             self._blobs.most_bytes,

@@ -14,7 +14,7 @@ from infernet.actors.crew import Crew, Work
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import ChainError, InsufficientBalance, Reverted
 from infernet.chain.market import Request
-from infernet.chain.records import Seconds, TaskId, Wei
+from infernet.chain.records import NO_WEI, Seconds, TaskId, Wei
 from infernet.chain.wallet import Wallet
 
 from ..errors import BlobDamaged, GatewayError
@@ -54,18 +54,21 @@ class Sender:
         self._pauses = Pauses()
         self._sent: dict[TaskId, float] = {}
         self._tidied_at = time.monotonic()
+        self._is_short = False
 
     def tick(self) -> bool:
         """Do one turn; return whether anything was sent."""
         with self._turn:
             self._follower.look()
         now = self._contracts.chain.next_timestamp()
-        unsent = self._store.unsent(_ROUNDS * self._settings.senders + len(self._sent))
+        # What waits for its turn must not keep what is behind it from being seen.
+        held = len(self._sent) + len(self._pauses)
+        unsent = self._store.unsent(_ROUNDS * self._settings.senders + held)
         self._forget_sent(unsent)
         late = [row for row in unsent if row.order.deadline <= now]
         self._give_up(late, now)
         waiting = [row for row in unsent if row.order.deadline > now and self._is_due(row)]
-        works = [*self._sends(waiting), *self._reclaims(now)]
+        works = [*self._sends(waiting, self._under_way(unsent)), *self._reclaims(now)]
         self._tidy(now)
         return self.crew.attempt_all(works, lambda error: None)
 
@@ -85,23 +88,35 @@ class Sender:
         """Mark what no block can hold any more; the chain was read before, up to its head."""
         for row in late:
             if not self.crew.is_busy_with(row.order.id):
+                self._pauses.clear(row.order.id)
                 event = self._store.fail(row.order.id, Seconds(now))
                 self._on_events([event] if event else [])
 
-    def _sends(self, rows: Sequence[TaskRow]) -> Iterator[Work]:
+    def _under_way(self, rows: Iterable[TaskRow]) -> Wei:
+        """Return the fees of requests that are being sent, which the vault may not show yet."""
+        busy = (row for row in rows if self.crew.is_busy_with(row.order.id))
+        return Wei(sum(_own_fee(row) for row in busy))
+
+    def _sends(self, rows: Sequence[TaskRow], under_way: Wei) -> Iterator[Work]:
         """Yield a work for each task that can be paid, and one to deposit what is missing."""
-        free = self._contracts.vault.balance(self._wallet.address).free if rows else Wei(0)
+        if not rows:
+            return
+        # The vault is asked after `under_way` was counted, so that nothing is missed between.
+        free = Wei(self._contracts.vault.balance(self._wallet.address).free - under_way)
         missing = list[TaskRow]()
         for row in rows:
-            fee = 0 if row.order.signature is not None else row.order.fee_wei
-            if fee > free:
+            fee = _own_fee(row)
+            if fee > max(free, 0):
                 missing.append(row)
                 continue
             free = Wei(free - fee)
             yield Work(row.order.id, partial(self._send, row), row.order.deadline)
-        if missing and self._pauses.is_over(_DEPOSIT):
-            needed = sum(row.order.fee_wei for row in missing) - free
-            amount = Wei(max(needed, self._settings.top_up_wei))
+        if missing:
+            if self._is_short:
+                amount = Wei(min(row.order.fee_wei for row in missing) - free)
+            else:
+                needed = sum(row.order.fee_wei for row in missing) - free
+                amount = Wei(max(needed, self._settings.top_up_wei))
             yield Work(_DEPOSIT, partial(self._deposit, amount, missing), is_urgent=True)
 
     def _send(self, row: TaskRow) -> bool:
@@ -155,11 +170,13 @@ class Sender:
         try:
             self._contracts.vault.deposit(self._wallet, amount)
         except InsufficientBalance:
-            self._pauses.extend(_DEPOSIT)
+            # What is there may be enough for the cheapest.
+            self._is_short = True
             for row in rows:
+                self._pauses.extend(row.order.id)
                 self._store.trouble(row.order.id, "the gateway's account has too little ether")
             raise
-        self._pauses.clear(_DEPOSIT)
+        self._is_short = False
         return True
 
     def _reclaims(self, now: int) -> Iterator[Work]:
@@ -182,8 +199,14 @@ class Sender:
         """Remove inputs and idempotency keys that nobody needs any more."""
         if time.monotonic() - self._tidied_at > _TIDY_SECONDS:
             self._tidied_at = time.monotonic()
+            self._pauses.tidy()
             self._blobs.collect(self._store.needs_input)
             self._store.forget_keys(Seconds(now - self._settings.key_seconds))
+
+
+def _own_fee(row: TaskRow) -> Wei:
+    """Return what the gateway pays for a task itself."""
+    return NO_WEI if row.order.signature is not None else row.order.fee_wei
 
 
 class Pauses:
@@ -192,6 +215,15 @@ class Pauses:
     def __init__(self) -> None:
         self._lock = Lock()
         self._until: dict[bytes, tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def tidy(self) -> None:
+        """Forget what failed long ago."""
+        since = time.monotonic() - 2 * _LONGEST_PAUSE_SECONDS
+        with self._lock:
+            self._until = {key: each for key, each in self._until.items() if each[0] > since}
 
     def is_over(self, matter: bytes) -> bool:
         """Return whether a matter may be tried."""

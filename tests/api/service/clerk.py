@@ -15,6 +15,7 @@ from typing import Any
 
 from api.service.terms import RawInput, Wish
 from api.store.blobs import Blobs
+from api.store.chain import ChainTables
 from api.store.tasks import TaskStore
 from infernet.actors.daemon import stop_on_signals
 from infernet.chain.connection import connect
@@ -75,7 +76,7 @@ def serve(post: Post) -> None:
 
 def _stand_at_the_store(reaper: Reaper) -> None:
     """Die behind a stored input, within and behind an acceptance, around what was followed."""
-    put, accept, apply = Blobs.put, TaskStore.accept, TaskStore.apply
+    put, accept, apply = Blobs.put, TaskStore.accept, ChainTables.apply
 
     @wraps(put)
     def putting(self: Blobs, root: bytes, data: bytes) -> None:
@@ -91,7 +92,7 @@ def _stand_at_the_store(reaper: Reaper) -> None:
         return found
 
     @wraps(apply)
-    def applying(self: TaskStore, gone: Any, new: Any, *rest: Any) -> Any:
+    def applying(self: ChainTables, gone: Any, new: Any, *rest: Any) -> Any:
         name = repr([(event.kind, event.task_id) for event in new]).encode()
         if new:
             reaper.reach(Action("events", name, None, 0), Moment.SEEN)
@@ -103,6 +104,6 @@ def _stand_at_the_store(reaper: Reaper) -> None:
     for place, name, wrapper in (
         (Blobs, "put", putting),
         (TaskStore, "accept", accepting),
-        (TaskStore, "apply", applying),
+        (ChainTables, "apply", applying),
     ):
         setattr(place, name, wrapper)

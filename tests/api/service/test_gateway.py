@@ -21,13 +21,14 @@ from api.errors import (
 )
 from api.service.gateway import Gateway
 from api.service.terms import Account, RawInput, SignedWish, TensorInput, Wish
-from api.store.records import Finality, TaskState
+from api.store.records import Finality, TaskRow, TaskState
 from api.store.tasks import Filters
 from infernet.audit.receipt import read_receipt, root_of
 from infernet.chain.market import Request
 from infernet.chain.records import ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.signed import typed_request
 from infernet.chain.wallet import KeySigner, Wallet
+from infernet.store.database import open_database
 from tests.anvil import Anvil, needs_anvil, running
 from tests.survival.town import Town, new_town, payments
 
@@ -265,6 +266,50 @@ def test_reindexing_gives_the_same_rows(gateway: Gateway, town: Town) -> None:
 
 def _is_known(gateway: Gateway, task_id: TaskId) -> bool:
     return any(row.order.id == task_id for row in gateway.tasks().tasks)
+
+
+def test_an_account_that_is_short_sends_what_it_can_pay(town: Town, tmp_path: Path) -> None:
+    key = funded_key(town.anvil, 1)
+    rich = Wei(SETTINGS.most_fee_wei)
+    with gateway_on(town, tmp_path, key) as gateway:
+        dear = [wish(town, number, fee_wei=rich) for number in range(40)]
+        gateway.accept_batch(dear, ACCOUNT).result(10)
+        cheap = accept(gateway, town, 99)
+        await_requested(gateway, cheap)
+        row = gateway.tasks(Filters(account=ACCOUNT.id), limit=200).tasks[-1]
+        assert row.state is TaskState.QUEUED
+        assert "too little ether" in row.trouble
+
+
+def test_lost_indexes_come_back_from_the_chain(town: Town, tmp_path: Path) -> None:
+    key = funded_key(town.anvil)
+    with gateway_on(town, tmp_path, key) as gateway:
+        first, second = accept(gateway, town, 61), accept(gateway, town, 62)
+        await_requested(gateway, first, second)
+        Miner(town).finish(first)
+        await_state(gateway, first, TaskState.FINAL)
+        rows = [gateway.task(each) for each in (first, second)]
+        database = gateway.contracts.feed.index._database
+    database = open_database(Path(database.name))
+    for table in ("logs", "log_blocks", "open_matters"):
+        database.execute(f"DELETE FROM {table}")
+    database.close()
+    with gateway_on(town, tmp_path, key) as gateway:
+        until(lambda: gateway.condition().turns > 2, "some turns")
+        assert [gateway.task(each) for each in (first, second)] == rows
+    for path in tmp_path.glob("gateway.sqlite*"):
+        path.unlink()
+    with gateway_on(town, tmp_path, key) as gateway:
+        row = _when_known(gateway, first)
+        assert row.standing == rows[0].standing
+        assert row.order == replace(rows[0].order, account=None)
+        assert _when_known(gateway, second).standing == rows[1].standing
+        assert len(town.contracts.market.events("Requested", requester=gateway.wallet.address)) == 2
+
+
+def _when_known(gateway: Gateway, task_id: TaskId) -> TaskRow:
+    until(lambda: gateway._store.task(task_id) is not None, "the task on chain")
+    return gateway.task(task_id)
 
 
 def test_a_listener_hears_the_past_and_then_the_present(gateway: Gateway, town: Town) -> None:

@@ -96,7 +96,7 @@ def rows(store: TaskStore) -> object:
 
 def follow(store: TaskStore, events: list[ChainEvent]) -> None:
     if events:
-        store.apply([], events, events[-1].block, _MODELS)
+        store.chain.apply([], events, events[-1].block, _MODELS)
 
 
 @settings(max_examples=60, deadline=None)
@@ -110,7 +110,7 @@ def test_any_split_of_the_events_gives_the_same_rows(
     for start, stop in zip([0, *cuts], [*cuts, len(events)], strict=True):
         follow(parts, events[start:stop])
     assert rows(parts) == rows(whole)
-    whole.forget_chain()
+    whole.chain.forget()
     follow(whole, events)
     assert rows(whole) == rows(parts)
 
@@ -126,7 +126,7 @@ def test_a_detour_over_another_fork_leaves_no_trace_in_the_rows(
     fork = [replace(each, transaction=bytes([7] * 32)) for each in others[common:]]
     follow(detour, events[:common])
     follow(detour, fork)
-    detour.apply([each.key for each in fork], events[common:], events[-1].block, _MODELS)
+    detour.chain.apply([each.key for each in fork], events[common:], events[-1].block, _MODELS)
     assert rows(detour) == rows(straight)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -70,12 +71,12 @@ def test_a_fee_counts_once_whatever_becomes_of_the_task() -> None:
     with pytest.raises(BudgetExceeded, match="10 of the account's 10 wei"):
         store.accept([own(3)], NOW, None, Wei(10))
     requested = event(1, "requested", 1)
-    store.apply([], [requested, event(1, "claimed", 2)], 2, {})
+    store.chain.apply([], [requested, event(1, "claimed", 2)], 2, {})
     assert store.spent("me") == 10
     reclaimed = event(1, "fee_reclaimed", 3)
-    store.apply([], [reclaimed], 3, {})
+    store.chain.apply([], [reclaimed], 3, {})
     assert store.spent("me") == 5
-    store.apply([reclaimed.key], [], 3, {})
+    store.chain.apply([reclaimed.key], [], 3, {})
     assert store.spent("me") == 10
     assert store.fail(own(2).id, NOW) is not None
     assert store.fail(own(2).id, NOW) is None
@@ -87,12 +88,12 @@ def test_a_task_given_up_that_the_chain_shows_after_all_follows_the_chain() -> N
     store.accept([own(1)], NOW, None, None)
     store.fail(own(1).id, NOW)
     requested = event(1, "requested", 1)
-    store.apply([], [requested], 1, {})
+    store.chain.apply([], [requested], 1, {})
     row = store.task(own(1).id)
     assert row is not None and row.state is TaskState.QUEUED
     assert store.spent("me") == 5
     assert store.fail(own(1).id, NOW) is None
-    store.apply([requested.key], [], 1, {})
+    store.chain.apply([requested.key], [], 1, {})
     row = store.task(own(1).id)
     assert row is not None and row.state is TaskState.FAILED
     assert store.spent("me") == 0
@@ -104,16 +105,18 @@ def test_an_input_is_needed_until_the_end_of_its_tasks_is_settled() -> None:
     assert not store.needs_input(root)
     store.accept([own(1)], NOW, None, None)
     assert store.needs_input(root)
-    store.apply([], [event(1, "requested", 1), event(1, "finalised", 2)], 2, {})
+    store.chain.apply([], [event(1, "requested", 1), event(1, "finalised", 2)], 2, {})
     assert store.needs_input(root), "a reorganisation may still open it"
-    store.apply([], [], 200, {})
+    store.chain.apply([], [], 200, {})
     assert not store.needs_input(root)
 
 
 def test_filters_choose_what_a_list_shows() -> None:
     store = TaskStore.open(None, "here")
     store.accept([own(1), own(2)], NOW, None, None)
-    store.apply([], [event(3, "requested", 1), event(3, "claimed", 2)], 2, {bytes([9] * 32): "x"})
+    store.chain.apply(
+        [], [event(3, "requested", 1), event(3, "claimed", 2)], 2, {bytes([9] * 32): "x"}
+    )
     running = store.tasks(Filters(state=TaskState.RUNNING), None, 9).tasks
     assert [(row.order.model, row.order.account) for row in running] == [("x", None)]
     assert len(store.tasks(Filters(account="me", model="plain"), None, 9).tasks) == 2
@@ -128,7 +131,7 @@ def test_works_that_wait_are_written_together_and_refusals_fail_alone(tmp_path: 
     )
     writer.post(begin.wait)
     done: list[Future[object]] = [
-        writer.post(lambda n=n: store.accept([own(n)], NOW, None, Wei(5 * 40))) for n in range(50)
+        writer.post(partial(store.accept, [own(n)], NOW, None, Wei(200))) for n in range(50)
     ]
     begin.set()
     errors = [future.exception(10) for future in done]
