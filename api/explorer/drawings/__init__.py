@@ -1,0 +1,1 @@
+"""Pictures as SVG, pure functions of what the pages show. Colours come from the stylesheet."""

@@ -1,0 +1,312 @@
+"""What the pages ask for, and the answers of a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+from infernet.chain.abi import checksummed
+from infernet.chain.deployment import Contracts
+from infernet.chain.records import Address, AssertionId, GameId, ProgramRoot, Seconds, TaskId
+from infernet.models.pipeline import Model
+
+from .board import Board, Kept
+from .disputes import dispute_line, dispute_page
+from .errors import InvalidQuery, NoSuchPage
+from .pictures import picture_of
+from .places import address_page, model_line, model_page, transaction_page
+from .records import (
+    AddressPage,
+    AssertionPage,
+    DisputePage,
+    DisputesPage,
+    Head,
+    ModelPage,
+    ModelsPage,
+    OverviewPage,
+    Pulse,
+    SearchPage,
+    TaskPage,
+    TasksPage,
+    Totals,
+    TransactionPage,
+)
+from .search import find
+from .tasks import assertion_page, takes_pictures, task_line, task_page
+
+T = TypeVar("T")
+
+_ID_BYTES, _ADDRESS_BYTES = 32, 20
+_RECENT, _PER_PAGE, _MOST_MODELS = 8, 25, 100
+_PULSE_EVENTS, _PULSE_SPANS = 400, 48
+_MOST_KEPT_PAGES = 256
+
+
+class Explorer(Protocol):
+    """What the pages need. Raises NoSuchPage, InvalidQuery, or ChainError if no chain answers."""
+
+    def now(self) -> Seconds:
+        """Return the chain's time."""
+
+    def overview(self) -> OverviewPage:
+        """Return what goes on now."""
+
+    def tasks(self, before: str | None) -> TasksPage:
+        """Return tasks before a cursor, the newest first."""
+
+    def task(self, key: str) -> TaskPage:
+        """Return a task."""
+
+    def picture(self, key: str) -> bytes:
+        """Return a task's input as a PNG."""
+
+    def assertion(self, key: str) -> AssertionPage:
+        """Return a result."""
+
+    def disputes(self, before: str | None) -> DisputesPage:
+        """Return disputes before a cursor, the newest first."""
+
+    def dispute(self, key: str) -> DisputePage:
+        """Return a dispute."""
+
+    def models(self) -> ModelsPage:
+        """Return the registered programs."""
+
+    def model(self, key: str) -> ModelPage:
+        """Return a program by root or name."""
+
+    def address(self, key: str) -> AddressPage:
+        """Return an account."""
+
+    def transaction(self, key: str) -> TransactionPage:
+        """Return a transaction."""
+
+    def search(self, text: str) -> SearchPage:
+        """Return what begins as a text does."""
+
+    def deployment(self) -> str:
+        """Return the description of the contracts, as commands take it."""
+
+
+class ChainExplorer:
+    """The explorer of any deployment, with no tables beside the index of its events.
+
+    `unsent`: looks up tasks that a gateway accepted and no block holds yet. Pages are kept until
+    the next block: many readers cost what one does.
+    """
+
+    def __init__(
+        self,
+        contracts: Contracts,
+        models: Iterable[Model] = (),
+        unsent: Callable[[TaskId, Head], TaskPage | None] = lambda task_id, head: None,
+    ) -> None:
+        self.board = Board(contracts, models)
+        self._unsent = unsent
+        self._pages: Kept[tuple[object, ...], object] = Kept(_MOST_KEPT_PAGES)
+
+    def now(self) -> Seconds:
+        """Return the chain's time."""
+        return self.board.contracts.chain.next_timestamp()
+
+    def overview(self) -> OverviewPage:
+        """Return what goes on now."""
+        return self._kept(("overview",), self._overview)
+
+    def tasks(self, before: str | None) -> TasksPage:
+        """Return tasks before a cursor, the newest first."""
+        cursor = _cursor(before)
+
+        def read(head: Head) -> TasksPage:
+            market = self.board.contracts.market
+            found = market.latest_events("Requested", _PER_PAGE + 1, cursor)
+            lines = tuple(task_line(self.board, event) for event in found[:_PER_PAGE])
+            return TasksPage(head, lines, _next(lines, len(found)))
+
+        return self._kept(("tasks", cursor), read)
+
+    def task(self, key: str) -> TaskPage:
+        """Return a task."""
+        task_id = TaskId(_id(key))
+
+        def read(head: Head) -> TaskPage:
+            with suppress(NoSuchPage):
+                return task_page(self.board, head, task_id)
+            # What waits changes without a block.
+            raise _NotOnChain(head)
+
+        try:
+            return self._kept(("task", task_id), read)
+        except _NotOnChain as missing:
+            if found := self._unsent(task_id, missing.head):
+                return found
+            raise NoSuchPage(
+                f"These contracts know no task 0x{task_id.hex()}. Check the id, and the network."
+            ) from None
+
+    def picture(self, key: str) -> bytes:
+        """Return a task's input as a PNG."""
+        task_id = TaskId(_id(key))
+        root = ProgramRoot(bytes(self.board.requested(task_id)["programRoot"]))
+        model = self.board.models.get(root)
+        data = self.board.contracts.market.carried_input(task_id)
+        if model is None or data is None or not takes_pictures(model):
+            raise NoSuchPage(f"The input of task 0x{task_id.hex()} cannot be shown as a picture.")
+        return picture_of(model, data)
+
+    def assertion(self, key: str) -> AssertionPage:
+        """Return a result."""
+        id_ = AssertionId(_id(key))
+        return self._kept(("result", id_), lambda head: assertion_page(self.board, head, id_))
+
+    def disputes(self, before: str | None) -> DisputesPage:
+        """Return disputes before a cursor, the newest first."""
+        cursor = _cursor(before)
+
+        def read(head: Head) -> DisputesPage:
+            games = self.board.contracts.games
+            found = games.latest_events("ChallengeCommitted", _PER_PAGE + 1, cursor)
+            lines = tuple(dispute_line(self.board, event) for event in found[:_PER_PAGE])
+            return DisputesPage(head, lines, _next(lines, len(found)))
+
+        return self._kept(("disputes", cursor), read)
+
+    def dispute(self, key: str) -> DisputePage:
+        """Return a dispute."""
+        id_ = GameId(_id(key))
+        return self._kept(("dispute", id_), lambda head: dispute_page(self.board, head, id_))
+
+    def models(self) -> ModelsPage:
+        """Return the registered programs, the newest hundred."""
+
+        def read(head: Head) -> ModelsPage:
+            registry = self.board.contracts.registry
+            found = registry.latest_events("ModelRegistered", _MOST_MODELS)
+            roots = dict.fromkeys(ProgramRoot(bytes(event["programRoot"])) for event in found)
+            return ModelsPage(head, tuple(model_line(self.board, root) for root in roots))
+
+        return self._kept(("models",), read)
+
+    def model(self, key: str) -> ModelPage:
+        """Return a program by root or name."""
+        names = {model.manifest.name: root for root, model in self.board.models.items()}
+        root = names[key] if key in names else ProgramRoot(_id(key))
+        return self._kept(("model", root), lambda head: model_page(self.board, head, root))
+
+    def address(self, key: str) -> AddressPage:
+        """Return an account."""
+        address = Address(checksummed(f"0x{_bytes(key, _ADDRESS_BYTES, 'an address').hex()}"))
+        read = address_page
+        return self._kept(("address", address), lambda head: read(self.board, head, address))
+
+    def transaction(self, key: str) -> TransactionPage:
+        """Return a transaction."""
+        hash_ = _id(key)
+        return self._kept(("tx", hash_), lambda head: transaction_page(self.board, head, hash_))
+
+    def search(self, text: str) -> SearchPage:
+        """Return what begins as a text does."""
+        head, _ = self.board.head()
+        with self.board.contracts.feed.as_it_is():
+            return SearchPage(head, text.strip(), find(self.board, text))
+
+    def deployment(self) -> str:
+        """Return the description of the contracts, as commands take it."""
+        return self.board.contracts.deployment.to_json()
+
+    def _overview(self, head: Head) -> OverviewPage:
+        board, contracts = self.board, self.board.contracts
+        market, games = contracts.market, contracts.games
+        tasks = market.latest_events("Requested", _RECENT)
+        live = games.open_events("ChallengeCommitted")[-_RECENT:]
+        latest = games.latest_events("ChallengeCommitted", _RECENT)
+        shown = list({bytes(each["gameId"]): each for each in (*reversed(live), *latest)}.values())
+        roots = market.latest_events("Requested", _PULSE_EVENTS)
+        recent = dict.fromkeys(ProgramRoot(bytes(each["programRoot"])) for each in roots)
+        return OverviewPage(
+            head,
+            self._totals(),
+            self._pulse(head),
+            tuple(task_line(board, event) for event in tasks),
+            tuple(dispute_line(board, event) for event in shown[:_RECENT]),
+            tuple(board.ref(root) for root in list(recent)[:_RECENT]),
+        )
+
+    def _totals(self) -> Totals:
+        contracts = self.board.contracts
+        market, games, vault = contracts.market, contracts.games, contracts.vault
+        return Totals(
+            market.count_events("Requested"),
+            market.count_events("Finalised"),
+            market.count_events("Slashed"),
+            len(market.open_events("Requested")),
+            games.count_events("ChallengeCommitted"),
+            len(games.open_events("ChallengeCommitted")),
+            contracts.registry.count_events("ModelRegistered"),
+            vault.burned(),
+            contracts.chain.balance(vault.address),
+        )
+
+    def _pulse(self, head: Head) -> Pulse:
+        """Return the latest events, counted in equal spans of blocks."""
+        market = self.board.contracts.market
+        names = ("Requested", "Finalised", "Slashed")
+        found = {name: market.latest_events(name, _PULSE_EVENTS) for name in names}
+        first = min((e.block_number for events in found.values() for e in events), default=0)
+        length = head.block - first + 1
+        counts = {name: [0] * _PULSE_SPANS for name in names}
+        for name, events in found.items():
+            for event in events:
+                counts[name][(event.block_number - first) * _PULSE_SPANS // length] += 1
+        return Pulse(first, head.block, *(tuple(counts[name]) for name in names))
+
+    def _kept(self, key: tuple[object, ...], read: Callable[[Head], T]) -> T:
+        """Return a page of the latest block, made once."""
+        head, block_hash = self.board.head()
+        full = (block_hash, *key)
+        found = self._pages.get(full)
+        if found is None:
+            with self.board.contracts.feed.as_it_is():
+                found = self._pages.put(full, read(head))
+        return found  # type: ignore[return-value]
+
+
+class _NotOnChain(Exception):
+    """A task is in no block up to a head."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.head = head
+
+
+def _id(key: str) -> bytes:
+    return _bytes(key, _ID_BYTES, "an id")
+
+
+def _bytes(key: str, count: int, what: str) -> bytes:
+    digits = key.removeprefix("0x")
+    with suppress(ValueError):
+        found = bytes.fromhex(digits)
+        if len(found) == count and len(digits) == 2 * count:
+            return found
+    raise InvalidQuery(f"“{key[:80]}” is not {what}: it has 0x and {2 * count} hexadecimal digits.")
+
+
+def _cursor(text: str | None) -> tuple[int, int] | None:
+    """Return block and log index in a cursor, as `_next` writes it."""
+    if text is None:
+        return None
+    block, _, index = text.partition("-")
+    if not (block.isascii() and block.isdecimal() and index.isascii() and index.isdecimal()):
+        raise InvalidQuery(f"“{text[:80]}” is not a place in the list. Begin at its first page.")
+    if max(len(block), len(index)) > 15:
+        raise InvalidQuery("There is no such place in the list. Begin at its first page.")
+    return int(block), int(index)
+
+
+def _next(lines: tuple[object, ...], found: int) -> str | None:
+    if found <= _PER_PAGE:
+        return None
+    last = lines[-1]
+    return f"{last.block}-{last.index}"  # type: ignore[attr-defined]
