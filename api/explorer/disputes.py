@@ -162,21 +162,23 @@ def sentence_of(proved: Proved, ran: Executed | None, layer: str) -> str:
         what = f"Step {proved.step:,} was executed by the contract."
     else:
         named = f", layer {layer}" if layer else ""
-        before, after = ran.accumulator_before, ran.accumulator_after
-        sums = (
-            f"The accumulator goes from {before:,} to {after:,}."
-            if before != after
-            else f"The accumulator stays {after:,}."
-        )
-        stored = [touch for touch in ran.touches if touch.kind == "store" and touch.numbers]
-        if stored:
-            values = ", ".join(map(str, stored[0].numbers[:8]))
-            sums += f" It stores {values} as element {ran.element}."
         what = (
             f"Step {proved.step:,} is a “{ran.kind}” of operator {ran.operator_index} "
-            f"({ran.operator}{named}): {ran.detail}. {sums}"
+            f"({ran.operator}{named}): {ran.detail}. {_computed(ran)}"
         )
     return f"{what} The {loser} had claimed another state after this one step, and has lost."
+
+
+def _computed(ran: Executed) -> str:
+    """Return the numbers of a step in words."""
+    before, after = ran.accumulator_before, ran.accumulator_after
+    if len(ran.stored) == 1:
+        return f"An accumulator of {before:,} makes {ran.stored[0]:,}, stored as the element."
+    if ran.stored:
+        return f"It stores {len(ran.stored)} elements."
+    if before == after:
+        return f"The accumulator stays {after:,}."
+    return f"The accumulator goes from {before:,} to {after:,}."
 
 
 def _events(board: Board, game_id: GameId, assertion_id: AssertionId) -> list[Event]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from hashlib import sha256
 from importlib import resources
@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from infernet.chain.records import Seconds, Wei
 from infernet.chain.wallet import in_ether
@@ -33,6 +34,7 @@ HEADERS = {
 }
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _SHORT = 10
+_MOST_DECIMALS, _LEAST_DIGITS = 4, 3
 
 
 def _read_static() -> dict[str, bytes]:
@@ -112,6 +114,17 @@ def _short(value: bytes | str) -> str:
     return f"{text[:_SHORT]}…{text[-4:]}"
 
 
+def _ether(amount: int) -> Markup:
+    """Return an amount with few digits; the pointer and the twin show all of them."""
+    exact = in_ether(Wei(amount))
+    if len(exact.partition(".")[2]) <= _MOST_DECIMALS + len(" ETH"):
+        return escape(exact)
+    value = Decimal(amount) / 10**18
+    places = max(_MOST_DECIMALS, _LEAST_DIGITS - 1 - value.adjusted())
+    rounded = f"{round(value, min(places, 18)):f}".rstrip("0")
+    return Markup('<span title="{}">{} ETH</span>').format(exact, rounded)
+
+
 def _iso(time: int) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -144,9 +157,8 @@ def _environment() -> Environment:
         "iso": _iso,
         "clock": _clock,
         "duration": dispute.in_time,
-        "ether": lambda amount: in_ether(Wei(amount)),
+        "ether": _ether,
         "n": lambda number: f"{number:,}",
-        "json": json.dumps,
     }
     found.globals |= {
         "root": ROOT,

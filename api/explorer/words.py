@@ -13,23 +13,28 @@ from .records import Entry, Side
 
 _R, _E, _C, _A = Side.REQUESTER, Side.EXECUTOR, Side.CHALLENGER, Side.ANYONE
 
-# Event: who did it, the argument that names it, and the sentence's end. `{x}` is an argument,
-# `{x:wei}` one in ether, `{x:n}` a number in groups of three digits.
+# Event: whose doing it was, the argument that names an account, and the sentence: it follows the
+# account, or leads to it where it was anyone's doing. `{x}` is an argument, `{x:wei}` one in ether,
+# `{x:n}` a number in groups of three digits.
 _TABLE: dict[str, tuple[Side, str, str]] = {
     "Requested": (_R, "requester", "asks for a run and locks a fee of {fee:wei}"),
     "Claimed": (_E, "executor", "claims the task, attempt {attempt}, under {stake:wei} of stake"),
     "ClaimExpired": (_E, "executor", "gave no result in time and loses {penalty:wei}"),
     "Asserted": (_E, "executor", "asserts a result"),
-    "Finalised": (_A, "executor", "the result is final, the executor earns {fee:wei}"),
+    "Finalised": (_A, "executor", "the result is final; {fee:wei} are earned by"),
     "Slashed": (
         _A,
         "executor",
-        "the result was false: {burned:wei} of the stake burn, {reward:wei} are the winner's",
+        "the result was false: {burned:wei} burn, {reward:wei} go to the winner, from the stake of",
     ),
     "FeeReclaimed": (_R, "requester", "takes back the fee of {fee:wei}"),
-    "RevealDemanded": (_A, "demander", "demands to see the input"),
-    "Revealed": (_A, "revealer", "shows the input; the challenge window begins anew"),
-    "RevealTimedOut": (_A, "demander", "the input was never shown; the stake is lost"),
+    "RevealDemanded": (_A, "demander", "the input has to be shown: a demand of"),
+    "Revealed": (_A, "revealer", "the challenge window begins anew: the input is shown by"),
+    "RevealTimedOut": (
+        _A,
+        "demander",
+        "the input was never shown: the stake is lost to",
+    ),
     "ChallengeCommitted": (_C, "challenger", "commits to a challenge under a bond of {bond:wei}"),
     "GameOpened": (_C, "challenger", "opens the dispute"),
     "Dissected": (_A, "", "cuts {length:n} steps from step {start:n} on"),
@@ -46,9 +51,13 @@ _TABLE: dict[str, tuple[Side, str, str]] = {
     ),
     "PriorityClaimed": (_C, "", "claims to have been earlier"),
     "Rewarded": (_C, "challenger", "is rewarded with {reward:wei}"),
-    "ModelRegistered": (_A, "registrant", "registers a program; stake floor {minimumStake:wei}"),
-    "Deposited": (_A, "account", "has {amount:wei} more in the vault"),
-    "Withdrawn": (_A, "account", "takes {amount:wei} out of the vault"),
+    "ModelRegistered": (
+        _A,
+        "registrant",
+        "stake floor {minimumStake:wei}: a program of",
+    ),
+    "Deposited": (_A, "account", "{amount:wei} come to the vault, for"),
+    "Withdrawn": (_A, "account", "{amount:wei} leave the vault, to"),
 }
 TOLD = frozenset(_TABLE)
 

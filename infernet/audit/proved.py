@@ -55,6 +55,12 @@ class Executed:
     touches: tuple[Touch, ...]
     proof_bytes: int
 
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """Return the elements that the step stored."""
+        found = (touch.numbers for touch in self.touches if touch.kind == "store")
+        return tuple(number for numbers in found for number in numbers)
+
 
 @dataclass(frozen=True, slots=True)
 class Proved:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from infernet.chain.wallet import in_ether
 
-from ..records import DisputePage, Move, Purse, Side, Verdict
+from ..records import DisputeLine, DisputePage, Move, Purse, Side, Verdict
 from .svg import WIDTH, box, drawing, shape, tag, text
 
 _ROW, _TOP, _BAR = 92, 34, 20
@@ -39,6 +39,14 @@ def narrowing(page: DisputePage) -> Markup:
         parts,
         "narrowing",
     )
+
+
+def doubt(line: DisputeLine) -> Markup:
+    """Return the steps in doubt of a dispute in a list, logarithmic; words beside it say them."""
+    share = math.log(line.length + 1) / math.log(line.steps + 1) if line.steps else 1.0
+    kind = "fill final" if line.verdict.is_over else "fill doubt"
+    parts = box(0, 0, 60, 6, "track", r=3), box(0, 0, 60 * share, 6, kind, r=3)
+    return tag("svg", *parts, viewBox="0 0 60 6", class_="doubt-bar", aria_hidden="true")
 
 
 def narrowing_text(page: DisputePage) -> str:

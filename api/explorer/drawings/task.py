@@ -41,8 +41,8 @@ def life(page: TaskPage) -> Markup:
     is_free = page.state in FREE
     parts = [*_rails(page.state), *(_station(page, state) for state in (*_MAIN, *_SIDE))]
     if page.slashed:
-        words = f"{page.slashed}×" if page.slashed > 1 else "once"
-        parts.append(text(_X[TaskState.QUEUED] - 4, _LOWER + 5, words, "note slashed", "middle"))
+        words = f"{page.slashed}× slashed"
+        parts.append(text(_X[TaskState.QUEUED] - 30, _LOWER + 25, words, "note slashed"))
     if is_free:
         parts.append(text(_X[TaskState.QUEUED], _UPPER + 62, page.state.value, "label strong"))
     return drawing("life", 112, "Where the task stands", life_text(page), parts, "life")
