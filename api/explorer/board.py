@@ -137,6 +137,10 @@ class Board:
         """Return where a task stands, by all of its events."""
         return standing_of(map(_told, events))
 
+    def is_requested(self, task_id: TaskId) -> bool:
+        """Return whether a block holds a task."""
+        return self.contracts.market.has_event("Requested", taskId=task_id)
+
     def requested(self, task_id: TaskId) -> Event:
         """Return the request of a task, or raise NoSuchPage."""
         found = self.contracts.market.events("Requested", taskId=task_id)

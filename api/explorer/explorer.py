@@ -11,6 +11,8 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, AssertionId, GameId, ProgramRoot, Seconds, TaskId
 from infernet.models.pipeline import Model
 
+from ..errors import UnknownTask
+from ..store.records import TaskRow
 from .board import Board, Kept
 from .disputes import dispute_line, dispute_page
 from .errors import InvalidQuery, NoSuchPage
@@ -33,7 +35,7 @@ from .records import (
     TransactionPage,
 )
 from .search import find
-from .tasks import assertion_page, takes_pictures, task_line, task_page
+from .tasks import assertion_page, takes_pictures, task_line, task_page, unsent_page
 
 T = TypeVar("T")
 
@@ -92,18 +94,18 @@ class Explorer(Protocol):
 class ChainExplorer:
     """The explorer of any deployment, with no tables beside the index of its events.
 
-    `unsent`: looks up tasks that a gateway accepted and no block holds yet. Pages are kept until
-    the next block: many readers cost what one does.
+    `accepted`: looks up what a gateway accepted, or raises UnknownTask; tasks that no block holds
+    yet are shown from there. Pages are kept until the next block: many readers cost what one does.
     """
 
     def __init__(
         self,
         contracts: Contracts,
         models: Iterable[Model] = (),
-        unsent: Callable[[TaskId, Head], TaskPage | None] = lambda task_id, head: None,
+        accepted: Callable[[TaskId], TaskRow] | None = None,
     ) -> None:
         self.board = Board(contracts, models)
-        self._unsent = unsent
+        self._accepted = accepted
         self._pages: Kept[tuple[object, ...], object] = Kept(_MOST_KEPT_PAGES)
 
     def now(self) -> Seconds:
@@ -129,21 +131,10 @@ class ChainExplorer:
     def task(self, key: str) -> TaskPage:
         """Return a task."""
         task_id = TaskId(_id(key))
-
-        def read(head: Head) -> TaskPage:
-            with suppress(NoSuchPage):
-                return task_page(self.board, head, task_id)
-            # What waits changes without a block.
-            raise _NotOnChain(head)
-
-        try:
-            return self._kept(("task", task_id), read)
-        except _NotOnChain as missing:
-            if found := self._unsent(task_id, missing.head):
-                return found
-            raise NoSuchPage(
-                f"These contracts know no task 0x{task_id.hex()}. Check the id, and the network."
-            ) from None
+        if self._accepted and not self.board.is_requested(task_id):
+            with suppress(UnknownTask):
+                return unsent_page(self.board, self.board.head()[0], self._accepted(task_id))
+        return self._kept(("task", task_id), lambda head: task_page(self.board, head, task_id))
 
     def picture(self, key: str) -> bytes:
         """Return a task's input as a PNG."""
@@ -270,14 +261,6 @@ class ChainExplorer:
             with self.board.contracts.feed.as_it_is():
                 found = self._pages.put(full, read(head))
         return found  # type: ignore[return-value]
-
-
-class _NotOnChain(Exception):
-    """A task is in no block up to a head."""
-
-    def __init__(self, head: Head) -> None:
-        super().__init__()
-        self.head = head
 
 
 def _id(key: str) -> bytes:

@@ -11,7 +11,7 @@ from infernet.chain.records import Address, AssertionId, ProgramRoot, TaskId, We
 from infernet.models.manifest import output_numbers
 from infernet.models.pipeline import Model
 
-from ..store.records import Finality
+from ..store.records import Finality, TaskRow
 from .board import Board, in_order
 from .disputes import dispute_line
 from .records import Answer, AssertionPage, DisputeLine, Head, ResultLine, Score, TaskLine, TaskPage
@@ -71,6 +71,34 @@ def task_page(board: Board, head: Head, task_id: TaskId) -> TaskPage:
         tuple(result_line(board, event) for event in asserted),
         tuple(dispute_line(board, event) for event in games),
         tuple(map(board.entry, _with_verdicts(board, events))),
+    )
+
+
+def unsent_page(board: Board, head: Head, row: TaskRow) -> TaskPage:
+    """Return a task that a gateway accepted and no block holds."""
+    order = row.order
+    return TaskPage(
+        head=head,
+        id=order.id,
+        state=row.state,
+        finality=row.finality,
+        attempt=0,
+        slashed=0,
+        model=board.ref(order.program_root),
+        requester=order.requester,
+        executor=None,
+        fee_wei=order.fee_wei,
+        deadline=order.deadline,
+        iterations=order.iterations,
+        input_root=order.input_root,
+        has_picture=False,
+        window_end=None,
+        output=None,
+        answer=Answer((), 0),
+        results=(),
+        disputes=(),
+        history=(),
+        trouble=row.trouble or "the gateway sends it with one of the next blocks",
     )
 
 

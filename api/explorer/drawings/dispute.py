@@ -24,16 +24,17 @@ def narrowing(page: DisputePage) -> Markup:
     next bar.
     """
     rows = list(page.moves)
-    height = _TOP + _ROW * len(rows) + _END
+    # Only a proof has a beam that leads to it.
+    end = _TOP + _ROW * len(rows) - (0 if page.instruction else _ROW - _BAR - 22)
     parts: list[Markup] = []
     for number, move in enumerate(rows):
         following = rows[number + 1] if number + 1 < len(rows) else None
         named = _named(page, following)
         parts += _row(page, number, move, named)
-    parts += _end(page, _TOP + _ROW * len(rows))
+    parts += _end(page, end)
     return drawing(
         "narrowing",
-        height,
+        end + _END,
         f"How {page.steps:,} steps narrowed down",
         narrowing_text(page),
         parts,
