@@ -213,27 +213,26 @@ class ChainExplorer:
         live = games.open_events("ChallengeCommitted")[-_RECENT:]
         latest = games.latest_events("ChallengeCommitted", _RECENT)
         shown = list({bytes(each["gameId"]): each for each in (*reversed(live), *latest)}.values())
-        roots = market.latest_events("Requested", _PULSE_EVENTS)
-        recent = dict.fromkeys(ProgramRoot(bytes(each["programRoot"])) for each in roots)
         return OverviewPage(
             head,
             self._totals(),
             self._pulse(head),
             tuple(task_line(board, event) for event in tasks),
             tuple(dispute_line(board, event) for event in shown[:_RECENT]),
-            tuple(board.ref(root) for root in list(recent)[:_RECENT]),
         )
 
     def _totals(self) -> Totals:
         contracts = self.board.contracts
         market, games, vault = contracts.market, contracts.games, contracts.vault
+        requested, final = (market.count_events(name) for name in ("Requested", "Finalised"))
+        committed = games.count_events("ChallengeCommitted")
         return Totals(
-            market.count_events("Requested"),
-            market.count_events("Finalised"),
+            requested,
+            final,
             market.count_events("Slashed"),
-            len(market.open_events("Requested")),
-            games.count_events("ChallengeCommitted"),
-            len(games.open_events("ChallengeCommitted")),
+            requested - final - market.count_events("FeeReclaimed"),
+            committed,
+            committed - games.count_events("GameSettled"),
             contracts.registry.count_events("ModelRegistered"),
             vault.burned(),
             contracts.chain.balance(vault.address),

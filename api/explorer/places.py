@@ -26,7 +26,7 @@ from .records import (
     TransactionPage,
     Verdict,
 )
-from .tasks import result_line, roles_of, task_line
+from .tasks import result_line, task_line
 from .words import TOLD
 
 _SHOWN = 25
@@ -86,8 +86,11 @@ def layers_of(board: Board, root: ProgramRoot) -> tuple[Layer, ...]:
 
 def address_page(board: Board, head: Head, address: Address) -> AddressPage:
     """Return what an account did and has."""
-    roles = roles_of(board, address)
+    market, games = board.contracts.market, board.contracts.games
     balance = board.contracts.vault.balance(address)
+    requested = market.latest_events("Requested", _SHOWN, requester=address)
+    asserted = market.latest_events("Asserted", _SHOWN, executor=address)
+    challenges = games.latest_events("ChallengeCommitted", _SHOWN, challenger=address)
     return AddressPage(
         head,
         address,
@@ -95,10 +98,10 @@ def address_page(board: Board, head: Head, address: Address) -> AddressPage:
         board.contracts.chain.balance(address),
         balance.free,
         balance.locked,
-        _record(board, address, roles),
-        tuple(task_line(board, event) for event in reversed(roles["requested"][-_SHOWN:])),
-        tuple(result_line(board, event) for event in reversed(roles["results"][-_SHOWN:])),
-        tuple(dispute_line(board, event) for event in reversed(roles["challenges"][-_SHOWN:])),
+        _record(board, address),
+        tuple(task_line(board, event) for event in requested),
+        tuple(result_line(board, event) for event in asserted),
+        tuple(dispute_line(board, event) for event in challenges),
     )
 
 
@@ -145,12 +148,13 @@ def _role(board: Board, address: Address) -> str:
     return next((name for name, at in names.items() if at == address), "")
 
 
-def _record(board: Board, address: Address, roles: dict[str, Any]) -> Record:
-    market = board.contracts.market
-    verdicts = [verdict_of(board, event) for event in roles["challenges"]]
+def _record(board: Board, address: Address) -> Record:
+    market, games = board.contracts.market, board.contracts.games
+    challenges = games.events("ChallengeCommitted", challenger=address)
+    verdicts = [verdict_of(board, event) for event in challenges]
     return Record(
-        len(roles["requested"]),
-        len(roles["results"]),
+        market.count_events("Requested", requester=address),
+        market.count_events("Asserted", executor=address),
         market.count_events("Finalised", executor=address),
         market.count_events("Slashed", executor=address),
         market.count_events("ClaimExpired", executor=address),

@@ -392,7 +392,6 @@ class OverviewPage:
     pulse: Pulse
     tasks: tuple[TaskLine, ...]
     disputes: tuple[DisputeLine, ...]
-    models: tuple[ModelRef, ...]
 
 
 @dataclass(frozen=True, slots=True)

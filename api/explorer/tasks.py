@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from infernet.chain.logs import Event
-from infernet.chain.records import Address, AssertionId, ProgramRoot, TaskId, Wei
+from infernet.chain.records import AssertionId, ProgramRoot, TaskId, Wei
 from infernet.models.manifest import output_numbers
 from infernet.models.pipeline import Model
 
@@ -18,8 +18,6 @@ from .records import Answer, AssertionPage, DisputeLine, Head, ResultLine, Score
 
 _SHOWN_CLASSES = 5
 _PICTURE_CHANNELS = (1, 3)
-
-ModelOf = Callable[[ProgramRoot], Model | None]
 
 
 def task_line(board: Board, requested: Event) -> TaskLine:
@@ -185,16 +183,6 @@ def takes_pictures(model: Model | None) -> bool:
     if model is None or model.manifest.pixels is None:
         return False
     return model.program.header.input_shape[3] in _PICTURE_CHANNELS
-
-
-def roles_of(board: Board, address: Address) -> dict[str, Sequence[Event]]:
-    """Return an account's requests, results and challenges, the oldest first."""
-    market, games = board.contracts.market, board.contracts.games
-    return {
-        "requested": market.events("Requested", requester=address),
-        "results": market.events("Asserted", executor=address),
-        "challenges": games.events("ChallengeCommitted", challenger=address),
-    }
 
 
 def _disputes(board: Board, assertion_id: AssertionId) -> tuple[DisputeLine, ...]:
