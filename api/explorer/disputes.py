@@ -8,16 +8,8 @@ from infernet.chain.logs import Event
 from infernet.chain.records import AssertionId, GameId, ProgramRoot, Seconds, TaskId, Wei
 
 from .board import Board, in_order
-from .records import (
-    DisputeLine,
-    DisputePage,
-    Head,
-    Instruction,
-    Move,
-    Purse,
-    Side,
-    Verdict,
-)
+from .pages import DisputePage
+from .records import DisputeLine, Head, Instruction, Move, Purse, Side, Verdict
 
 _GAME_EVENTS = (
     "ChallengeCommitted",

@@ -16,24 +16,22 @@ from ..store.records import TaskRow
 from .board import Board, Kept
 from .disputes import dispute_line, dispute_page
 from .errors import InvalidQuery, NoSuchPage
-from .pictures import picture_of
-from .places import address_page, model_line, model_page, transaction_page
-from .records import (
+from .pages import (
     AddressPage,
     AssertionPage,
     DisputePage,
     DisputesPage,
-    Head,
     ModelPage,
     ModelsPage,
     OverviewPage,
-    Pulse,
     SearchPage,
     TaskPage,
     TasksPage,
-    Totals,
     TransactionPage,
 )
+from .pictures import picture_of
+from .places import address_page, model_line, model_page, transaction_page
+from .records import Head, Pulse, Totals
 from .search import find
 from .tasks import assertion_page, takes_pictures, task_line, task_page, unsent_page
 

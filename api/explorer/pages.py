@@ -1,174 +1,219 @@
-"""A page or its JSON twin from one record."""
+"""What each page shows, as one value: the page and its JSON twin are made from it."""
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from enum import Enum
-from hashlib import sha256
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass
 
-from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-from infernet.chain.records import Seconds, Wei
-from infernet.chain.wallet import in_ether
-
-from .drawings import dispute, network, task
-
-ROOT = "/explorer"
-# Nothing but this gateway's own files, and no code or style inside a page.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+from infernet.chain.records import (
+    Address,
+    AssertionId,
+    GameId,
+    Seconds,
+    TaskId,
+    Wei,
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_SHORT = 10
-_MOST_DECIMALS, _LEAST_DIGITS = 4, 3
+
+from ..store.records import Finality, TaskState
+from .records import (
+    Answer,
+    DisputeLine,
+    Entry,
+    Head,
+    Hit,
+    Instruction,
+    Layer,
+    ModelLine,
+    ModelRef,
+    Move,
+    Pulse,
+    Purse,
+    Record,
+    ResultLine,
+    TaskLine,
+    Totals,
+    Verdict,
+)
 
 
-def _read_static() -> dict[str, bytes]:
-    folder = resources.files(__package__) / "static"
-    return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """One task from its request to its end. `trouble`: why it is not on chain yet, or empty."""
+
+    head: Head
+    id: TaskId
+    state: TaskState
+    finality: Finality
+    attempt: int
+    slashed: int
+    model: ModelRef
+    requester: Address
+    executor: Address | None
+    fee_wei: Wei
+    deadline: Seconds
+    iterations: int
+    input_root: bytes
+    has_picture: bool
+    window_end: Seconds | None
+    output: bytes | None
+    answer: Answer
+    results: tuple[ResultLine, ...]
+    disputes: tuple[DisputeLine, ...]
+    history: tuple[Entry, ...]
+    trouble: str = ""
 
 
-STATIC = _read_static()
+@dataclass(frozen=True, slots=True)
+class AssertionPage:
+    """One result and what is at stake for it."""
+
+    head: Head
+    id: AssertionId
+    task_id: TaskId
+    model: ModelRef
+    attempt: int
+    executor: Address
+    status: str
+    finality: Finality
+    stake_wei: Wei
+    window_end: Seconds
+    demand: str
+    steps: int
+    initial_hash: bytes
+    final_hash: bytes
+    output_root: bytes
+    halted: bool
+    output: bytes
+    answer: Answer
+    is_clear: bool
+    disputes: tuple[DisputeLine, ...]
+    history: tuple[Entry, ...]
 
 
-def static_file(name: str) -> Response | None:
-    """Return a file of the pages, for good: its URL names its content; None for any other name."""
-    if name not in STATIC:
-        return None
-    headers = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(STATIC[name], media_type=_TYPES[name.rsplit(".", 1)[1]], headers=headers)
+@dataclass(frozen=True, slots=True)
+class DisputePage:
+    """One dispute, move by move. `clock_seconds`: what each side began with.
 
-
-def render(
-    request: Request, template: str, page: object, now: Seconds, live: str = "", status: int = 200
-) -> Response:
-    """Return a record as a page, or as JSON where the request asks for that.
-
-    `live`: the name under which changes of the page are told, empty where it never changes.
+    `deadline`: of the opening, then of the turn; None once it is over. `by_timeout`: whether a
+    clock decided.
     """
-    headers = {**HEADERS, "Cache-Control": "no-cache", "Vary": "Accept"}
-    if wants_json(request):
-        return JSONResponse(plain(page), status, headers)
-    path = request.url.path.rstrip("/")
-    twin = f"{path if path != ROOT else ROOT + '/overview'}.json"
-    if request.url.query:
-        twin += f"?{request.url.query}"
-    text = _PAGES.get_template(template).render(page=page, now=now, live=live, twin=twin)
-    return HTMLResponse(text, status, headers)
+
+    head: Head
+    id: GameId
+    assertion_id: AssertionId
+    task_id: TaskId
+    model: ModelRef
+    executor: Address
+    challenger: Address
+    verdict: Verdict
+    by_timeout: bool
+    steps: int
+    arity: int
+    clock_seconds: Seconds
+    grace_seconds: Seconds
+    executor_clock: Seconds
+    challenger_clock: Seconds
+    deadline: Seconds | None
+    moves: tuple[Move, ...]
+    instruction: Instruction | None
+    purses: tuple[Purse, ...]
+    gas: int
+    history: tuple[Entry, ...]
 
 
-def wants_json(request: Request) -> bool:
-    """Return whether the twin is asked for, by `.json` or by the Accept header."""
-    accepted = request.headers.get("accept", "")
-    return request.url.path.endswith(".json") or (
-        "application/json" in accepted and "text/html" not in accepted
-    )
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """One program: what the registry says, and what a stored model adds."""
+
+    head: Head
+    ref: ModelRef
+    minimum_stake_wei: Wei
+    max_iterations: int
+    steps: int
+    input_bytes: int
+    output_bytes: int
+    shapes: tuple[tuple[int, ...], ...]
+    source: str
+    labels: int
+    layers: tuple[Layer, ...]
+    requested: int
+    recent: tuple[TaskLine, ...]
 
 
-def problem(request: Request, status: int, title: str, detail: str) -> Response:
-    """Return what went wrong as a page, or as a problem document (RFC 9457)."""
-    if wants_json(request):
-        content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        return JSONResponse(content, status, HEADERS, media_type="application/problem+json")
-    text = _PAGES.get_template("error.html").render(
-        status=status, title=title, detail=detail, live="", twin="", page=None, now=Seconds(0)
-    )
-    return HTMLResponse(text, status, HEADERS)
+@dataclass(frozen=True, slots=True)
+class AddressPage:
+    """One account. `free_wei`, `locked_wei`: in the vault; `role`: set for the contracts."""
+
+    head: Head
+    address: Address
+    role: str
+    wallet_wei: Wei
+    free_wei: Wei
+    locked_wei: Wei
+    record: Record
+    requested: tuple[TaskLine, ...]
+    results: tuple[ResultLine, ...]
+    disputes: tuple[DisputeLine, ...]
 
 
-def plain(value: Any, name: str = "") -> Any:
-    """Return a record in JSON types: bytes as hexadecimal digits, amounts in wei as text."""
-    if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name), f.name) for f in fields(value)}
-    if isinstance(value, bytes):
-        return f"0x{value.hex()}"
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, list | tuple):
-        return [plain(each, name) for each in value]
-    # Readers of JSON keep whole numbers up to 2^53 only.
-    return str(value) if name.endswith("_wei") else value
+@dataclass(frozen=True, slots=True)
+class TransactionPage:
+    """One transaction and what the contracts told in it."""
+
+    head: Head
+    hash: bytes
+    block: int
+    time: Seconds
+    sender: Address
+    to: Address | None
+    succeeded: bool
+    gas: int
+    fee_wei: Wei
+    value_wei: Wei
+    calldata_bytes: int
+    entries: tuple[Entry, ...]
 
 
-def _hex(value: bytes) -> str:
-    return f"0x{value.hex()}"
+@dataclass(frozen=True, slots=True)
+class OverviewPage:
+    """What goes on now."""
+
+    head: Head
+    totals: Totals
+    pulse: Pulse
+    tasks: tuple[TaskLine, ...]
+    disputes: tuple[DisputeLine, ...]
 
 
-def _short(value: bytes | str) -> str:
-    """Return an id's first and last digits."""
-    text = value if isinstance(value, str) else _hex(value)
-    return f"{text[:_SHORT]}…{text[-4:]}"
+@dataclass(frozen=True, slots=True)
+class TasksPage:
+    """Tasks, newest first. `next`: where the following page begins, None at the end."""
+
+    head: Head
+    tasks: tuple[TaskLine, ...]
+    next: str | None
 
 
-def _ether(amount: int) -> Markup:
-    """Return an amount with few digits; the pointer and the twin show all of them."""
-    exact = in_ether(Wei(amount))
-    if len(exact.partition(".")[2]) <= _MOST_DECIMALS + len(" ETH"):
-        return escape(exact)
-    value = Decimal(amount) / 10**18
-    places = max(_MOST_DECIMALS, _LEAST_DIGITS - 1 - value.adjusted())
-    rounded = f"{round(value, min(places, 18)):f}".rstrip("0")
-    return Markup('<span title="{}">{} ETH</span>').format(exact, rounded)
+@dataclass(frozen=True, slots=True)
+class DisputesPage:
+    """Disputes, newest first. `next`: where the following page begins, None at the end."""
+
+    head: Head
+    disputes: tuple[DisputeLine, ...]
+    next: str | None
 
 
-def _iso(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+@dataclass(frozen=True, slots=True)
+class ModelsPage:
+    """Registered programs, newest first."""
+
+    head: Head
+    models: tuple[ModelLine, ...]
 
 
-def _clock(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """What begins as the text does."""
 
-
-def _relative(time: int, now: int) -> str:
-    """Return how far a time is from now; the script in the page goes on counting."""
-    words = dispute.in_time(abs(now - time)).split(" ")
-    return f"in {' '.join(words[:2])}" if time > now else f"{' '.join(words[:2])} ago"
-
-
-def _static_url(name: str) -> str:
-    return f"{ROOT}/static/{name}?{sha256(STATIC[name]).hexdigest()[:12]}"
-
-
-def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("api.explorer"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.filters |= {
-        "hex": _hex,
-        "short": _short,
-        "iso": _iso,
-        "clock": _clock,
-        "duration": dispute.in_time,
-        "ether": _ether,
-        "n": lambda number: f"{number:,}",
-    }
-    found.globals |= {
-        "root": ROOT,
-        "static": _static_url,
-        "relative": _relative,
-        "dispute": dispute,
-        "network": network,
-        "drawn": task,
-    }
-    return found
-
-
-_PAGES = _environment()
+    head: Head
+    text: str
+    hits: tuple[Hit, ...]

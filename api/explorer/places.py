@@ -16,16 +16,8 @@ from interpreter.operators import decode
 from .board import Board
 from .disputes import dispute_line, verdict_of
 from .errors import NoSuchPage
-from .records import (
-    AddressPage,
-    Head,
-    Layer,
-    ModelLine,
-    ModelPage,
-    Record,
-    TransactionPage,
-    Verdict,
-)
+from .pages import AddressPage, ModelPage, TransactionPage
+from .records import Head, Layer, ModelLine, Record, Verdict
 from .tasks import result_line, task_line
 from .words import TOLD
 

@@ -17,7 +17,7 @@ from infernet.chain.errors import ChainError
 from .errors import InvalidQuery, NoSuchPage, TooManyReaders
 from .explorer import Explorer
 from .live import Change, Live
-from .pages import HEADERS, ROOT, problem, render, static_file, wants_json
+from .rendering import HEADERS, ROOT, problem, render, static_file, wants_json
 
 # Proxies give up on connections that are silent for longer.
 _PING_SECONDS = 15.0

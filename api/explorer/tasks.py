@@ -14,7 +14,8 @@ from infernet.models.pipeline import Model
 from ..store.records import Finality, TaskRow
 from .board import Board, in_order
 from .disputes import dispute_line
-from .records import Answer, AssertionPage, DisputeLine, Head, ResultLine, Score, TaskLine, TaskPage
+from .pages import AssertionPage, TaskPage
+from .records import Answer, DisputeLine, Head, ResultLine, Score, TaskLine
 
 _SHOWN_CLASSES = 5
 _PICTURE_CHANNELS = (1, 3)

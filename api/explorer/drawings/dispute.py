@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from infernet.chain.wallet import in_ether
 
-from ..records import DisputeLine, DisputePage, Move, Purse, Side, Verdict
+from ..pages import DisputePage
+from ..records import DisputeLine, Move, Purse, Side, Verdict
 from .svg import WIDTH, box, drawing, shape, tag, text
 
 _ROW, _TOP, _BAR = 92, 34, 20

@@ -8,7 +8,8 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from ...store.records import FREE, TaskState
-from ..records import Answer, Score, TaskPage
+from ..pages import TaskPage
+from ..records import Answer, Score
 from .svg import WIDTH, box, drawing, tag, text
 
 _X = {

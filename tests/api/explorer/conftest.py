@@ -26,7 +26,7 @@ class Played:
     result: AssertionId
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def played() -> Iterator[Played]:
     if find_anvil() is None:
         pytest.skip("anvil is not installed: `npm ci` in contracts/ installs it, npm is missing")

@@ -10,19 +10,8 @@ from markupsafe import Markup
 
 from api.explorer.drawings import dispute, network, task
 from api.explorer.drawings.svg import WIDTH
-from api.explorer.records import (
-    Answer,
-    DisputePage,
-    Head,
-    ModelRef,
-    Move,
-    Pulse,
-    Purse,
-    Score,
-    Side,
-    TaskPage,
-    Verdict,
-)
+from api.explorer.pages import DisputePage, TaskPage
+from api.explorer.records import Answer, Head, ModelRef, Move, Pulse, Purse, Score, Side, Verdict
 from api.store.records import Finality, TaskState
 from infernet.chain.records import Address, AssertionId, GameId, ProgramRoot, Seconds, TaskId, Wei
 
