@@ -129,6 +129,14 @@ class Live:
         self._watch, self._poll_seconds = Watch(board), poll_seconds
         self._readers: set[asyncio.Queue[Change | None]] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Send all readers away with the next look; any thread may call this.
+
+        A server that ends waits for their connections.
+        """
+        self._is_closed = True
 
     def require_room(self) -> None:
         """Raise TooManyReaders if no reader more can be served."""
@@ -148,9 +156,9 @@ class Live:
             self._readers.discard(queue)
 
     async def _look_on(self) -> None:
-        """Look until nobody reads any more."""
+        """Look until nobody reads any more, or the server ends."""
         try:
-            while self._readers:
+            while self._readers and not self._is_closed:
                 try:
                     change = await asyncio.to_thread(self._watch.look)
                 except ChainError as error:

@@ -34,7 +34,7 @@ from tests.stage import MUTATION
 from tests.survival.town import BRISK, Town
 
 _ROUNDS = 40
-_START_SECONDS = 10
+_START_SECONDS, _END_SECONDS = 10, 5
 
 
 def digits() -> Model:
@@ -128,7 +128,8 @@ def app_over(contracts: Contracts, models: tuple[Model, ...]) -> FastAPI:
     """Return an application of the explorer alone."""
     app = FastAPI()
     explorer = ChainExplorer(contracts, models)
-    app.include_router(explorer_router(explorer, Live(explorer.board, poll_seconds=0.1)))
+    app.state.live = Live(explorer.board, poll_seconds=0.1)
+    app.include_router(explorer_router(explorer, app.state.live))
     return app
 
 
@@ -137,7 +138,7 @@ def served(app: FastAPI) -> Iterator[str]:
     """Serve an application on a port of the loopback, and give its URL."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -148,5 +149,7 @@ def served(app: FastAPI) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
+        app.state.live.close()
         server.should_exit = True
-        thread.join(_START_SECONDS)
+        thread.join(_END_SECONDS)
+        assert not thread.is_alive(), "the server did not end"

@@ -90,6 +90,18 @@ def test_a_reader_is_told_within_a_moment(town):
         assert any(f"tasks/0x{task.hex()}" in each["pages"] for each in told)
 
 
+def test_a_server_that_ends_waits_for_no_reader(town):
+    with httpx.Client(timeout=10) as client:
+        with served(app_over(town.view(), ())) as url:
+            request = client.build_request("GET", f"{url}/explorer/events")
+            answer = client.send(request, stream=True)
+            told = messages(answer)
+            next(told)
+        # Leaving the block ended the server, and `served` fails where that takes long.
+        assert list(told) == []
+        answer.close()
+
+
 def test_readers_are_counted_and_the_one_too_many_is_refused(town, monkeypatch):
     monkeypatch.setattr(live, "_MOST_READERS", 1)
 
