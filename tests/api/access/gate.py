@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
+import httpx
 import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -131,3 +132,24 @@ def request(
     lines = [f"{method} {path} HTTP/1.1", "Host: gateway", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8") + body
+
+
+class Client:
+    """Asks the application without a server."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def get(self, path: str, **asked: Any) -> httpx.Response:
+        return self.ask("GET", path, **asked)
+
+    def post(self, path: str, **asked: Any) -> httpx.Response:
+        return self.ask("POST", path, **asked)
+
+    def ask(self, method: str, path: str, **asked: Any) -> httpx.Response:
+        return asyncio.run(self._ask(method, path, **asked))
+
+    async def _ask(self, method: str, path: str, **asked: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            return await client.request(method, path, **asked)
