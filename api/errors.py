@@ -7,6 +7,9 @@ GatewayError
 ├── KeyReused         an idempotency key came again with another request; nothing was accepted
 ├── BudgetExceeded    the account may not spend so much; nothing was accepted
 ├── NoRoom            disk quota or queue is full; nothing was accepted, later it may be
+├── MalformedBody     a body is not what its Content-Type says
+├── UnsupportedType   a body is of a type that nothing here reads
+├── NoProof           no one-step proof decided a dispute
 ├── Stopping          the gateway is ending, or has not begun; nothing was accepted
 └── BlobDamaged       a stored input is not what its name says
 """
@@ -48,6 +51,18 @@ class BudgetExceeded(GatewayError):
 
 class NoRoom(GatewayError):
     """The gateway holds as much as it may."""
+
+
+class MalformedBody(GatewayError):
+    """A body cannot be read."""
+
+
+class UnsupportedType(GatewayError):
+    """A body's Content-Type is none that tasks come in."""
+
+
+class NoProof(GatewayError):
+    """A dispute ended, or stands, without a proven step."""
 
 
 class Stopping(GatewayError):

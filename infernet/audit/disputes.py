@@ -83,19 +83,20 @@ def disputes(contracts: Contracts, *, is_open: bool = False) -> list[Summary]:
     """Return the disputes, oldest first; `is_open`: only those whose bond has not moved."""
     games = contracts.games
     found = games.open_challenges() if is_open else games.challenges()
-    return [_summary(contracts, challenge) for challenge in found]
+    return [summary_of(contracts, challenge) for challenge in found]
 
 
 def story_of(contracts: Contracts, game_id: GameId) -> Story:
     """Return what happened in a dispute so far."""
     (challenge,) = contracts.games.challenges(gameId=game_id)
-    summary = _summary(contracts, challenge)
+    summary = summary_of(contracts, challenge)
     terms = contracts.market.terms(challenge.assertion_id)
     stake = contracts.market.assertion(challenge.assertion_id).stake
     return Story(summary, terms.steps, stake, tuple(_happenings(contracts, summary, terms.steps)))
 
 
-def _summary(contracts: Contracts, challenge: ChallengeFound) -> Summary:
+def summary_of(contracts: Contracts, challenge: ChallengeFound) -> Summary:
+    """Return a challenge as one line; asks the chain."""
     asserted = contracts.market.assertion(challenge.assertion_id)
     record: GameRecord = contracts.games.game(challenge.game_id)
     return Summary(

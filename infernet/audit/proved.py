@@ -77,6 +77,43 @@ class Proved:
     executed: Executed | None
 
 
+@dataclass(frozen=True, slots=True)
+class ProofFound:
+    """A proof as its transaction brought it, with the program that it is about."""
+
+    program_root: Hash
+    iterations: int
+    step: int
+    pre_hash: Hash
+    post_hash: Hash
+    prover: Player
+    proof: bytes
+    transaction: bytes
+
+
+def proof_of(contracts: Contracts, game_id: GameId) -> ProofFound | None:
+    """Return the proof that decided a game; None without one that a transaction shows.
+
+    `executed(program_root, iterations, Step(step), proof)` runs it again.
+    """
+    found = contracts.games.events("StepProved", gameId=game_id)
+    proof = _proof_in(contracts, found[0], bytes(game_id)) if found else None
+    if proof is None:
+        return None
+    event, record = found[0], contracts.games.game(game_id)
+    root, iterations = contracts.market.view("programOf", record.assertion_id)
+    return ProofFound(
+        Hash(root),
+        int(iterations),
+        int(event["step"]),
+        Hash(bytes(event["preHash"])),
+        Hash(bytes(event["postHash"])),
+        Player.CHALLENGER if event["byChallenger"] else Player.EXECUTOR,
+        proof,
+        event.transaction,
+    )
+
+
 def proved_step(contracts: Contracts, game_id: GameId) -> Proved | None:
     """Return the step that decided a game, executed here from its proof; None without one."""
     found = contracts.games.events("StepProved", gameId=game_id)

@@ -1,7 +1,7 @@
 """The command line: one place where errors become one clear message and an exit code.
 
 0 done · 2 usage · 3 bad input or model · 4 chain or balance · 5 a verdict against expectation ·
-6 this machine's bits differ · 7 the player's own file · 8 the queue
+6 this machine's bits differ · 7 the player's own file · 8 the queue · 9 the gateway
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from api.errors import GatewayError
 from bisection.errors import GameError
 from executor.errors import ExecutorError
 from fisherman.errors import FishermanError
@@ -30,7 +31,7 @@ from infernet.queue.errors import QueueError
 from infernet.store.errors import StoreError
 from interpreter.errors import InterpreterError
 
-from . import chain, config, dispute, fisherman, miner, model, task
+from . import api, chain, config, dispute, fisherman, miner, model, task
 from .conformance import conformance
 from .demo import demo
 from .demo_play import DemoFailed
@@ -52,6 +53,7 @@ KNOWN = (
     QueueError,
     ExecutorError,
     FishermanError,
+    GatewayError,
     DemoFailed,
     BackendError,
     InterpreterError,
@@ -76,6 +78,7 @@ model.app.command("conformance")(conformance)
 model.app.command("register")(register)
 app.add_typer(model.app, name="model")
 app.add_typer(chain.app, name="chain")
+app.add_typer(api.app, name="api")
 app.add_typer(miner.app, name="miner")
 app.add_typer(fisherman.app, name="fisherman")
 app.add_typer(task.app, name="task")

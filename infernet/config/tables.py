@@ -135,6 +135,24 @@ class QueueTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiTable:
+    """The gateway's service."""
+
+    host: str = _is(values.text, "127.0.0.1", "address to listen on")
+    port: int = _is(values.port, 8000, "port to listen on")
+    public_url: str | None = _is(
+        values.web_address, None, "where clients reach it, if not at host and port"
+    )
+    fee: int = _is(values.ether, 10**16, "paid for a task that names no fee", unit="ether")
+    most_fee: int = _is(values.ether, 10**18, "most that a task may offer", unit="ether")
+    deadline_seconds: int = _is(values.count, 3_600, "time for a task that names no deadline")
+    most_waiting: int = _is(values.count, 10_000, "tasks accepted and not on chain yet")
+    most_listeners: int = _is(values.count, 2_000, "streams of events at once")
+    most_disk_mib: int = _is(values.count, 4_096, "inputs kept on disk", unit="MiB")
+    senders: int = _is(values.count, 8, "requests sent to the chain side by side")
+
+
+@dataclass(frozen=True, slots=True)
 class DataTable:
     """Where things are kept."""
 
@@ -154,4 +172,5 @@ class Config:
     wallet: WalletTable = field(default_factory=WalletTable)
     fisherman: FishermanTable = field(default_factory=FishermanTable)
     queue: QueueTable = field(default_factory=QueueTable)
+    api: ApiTable = field(default_factory=ApiTable)
     data: DataTable = field(default_factory=DataTable)

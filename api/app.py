@@ -1,0 +1,119 @@
+"""The application: `uvicorn --factory api.app:create_app`, or `infernet api run`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+)
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from starlette.types import ASGIApp, Scope
+
+from infernet.actors.opening import use_data_dir
+from infernet.config import Config, load
+
+from . import problems
+from .access.errors import AccessError
+from .access.guard import Access
+from .access.middleware import Fence
+from .explorer.explorer import ChainExplorer
+from .explorer.live import Live
+from .explorer.rendering import ROOT as EXPLORER
+from .explorer.routes import explorer_router
+from .opening import Office, opened
+from .routes import accept, chain, events, service, tasks
+from .routes.show import EventTexts
+from .schemas.values import ProblemView
+
+_ABOUT = """\
+INT8 inference that anyone can check. A task is accepted durably, sent to the chain, computed by \
+whoever stakes on the result, and final once nobody can challenge it any more.
+
+**Only `finality: final` is a result that nobody can take back.** `pending` may still be proven \
+false and slashed; the task is then open again.
+"""
+_TAGS = [
+    {"name": "tasks", "description": "Have tasks computed, and read what became of them"},
+    {"name": "events", "description": "Server-sent events"},
+    {"name": "models", "description": "What tasks may name"},
+    {"name": "disputes", "description": "Challenged results, move by move"},
+    {"name": "service", "description": "The gateway itself"},
+]
+
+Opener = Callable[[Config], AbstractContextManager[Office]]
+
+
+def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI:
+    """Return the application. `config`: default: miner.toml and INFERNET_*, or ConfigError.
+
+    Its lifespan opens, starts and closes the gateway; whatever that raises ends the server.
+    """
+    settings = load().config if config is None else config
+    access = Access.open(use_data_dir(settings))
+    app = _Described(
+        title="InferNet gateway",
+        version=version("infernet"),
+        description=_ABOUT,
+        openapi_tags=_TAGS,
+        lifespan=_lifespan(settings, opener, access),
+        # Their pages load code from other hosts.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        servers=[{"url": settings.api.public_url}] if settings.api.public_url else None,
+    )
+    app.state.access, app.state.texts = access, EventTexts()
+    app.add_middleware(Fence, access=access, answer=_refusal)
+    problems.install(app)
+    # Fixed names come before those that may be anything.
+    for router in (accept.router, events.router, tasks.router, chain.router, service.router):
+        app.include_router(router)
+    app.add_api_route("/", _home, include_in_schema=False)
+    return app
+
+
+class _Described(FastAPI):
+    """Describes also the bodies that its routes read by hand."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description, made once."""
+        if self.openapi_schema is None:
+            found = super().openapi()
+            schemas = found.setdefault("components", {}).setdefault("schemas", {})
+            for model in (ProblemView, *accept.SCHEMAS):
+                made = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(made.pop("$defs", {}))
+                schemas[model.__name__] = made
+        return self.openapi_schema or {}
+
+
+def _lifespan(
+    config: Config, opener: Opener, access: Access
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with ExitStack() as stack:
+            stack.callback(access.close)
+            office = stack.enter_context(opener(config))
+            gateway = app.state.gateway = office.gateway
+            explorer = ChainExplorer(gateway.contracts, office.models, gateway.task)
+            app.include_router(explorer_router(explorer, Live(explorer.board)))
+            gateway.start()
+            yield
+
+    return lifespan
+
+
+def _refusal(scope: Scope, error: AccessError) -> ASGIApp:
+    return problems.of(error, scope["path"])
+
+
+async def _home() -> RedirectResponse:
+    return RedirectResponse(EXPLORER, 303)

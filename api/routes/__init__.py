@@ -1,0 +1,1 @@
+"""Addresses: from HTTP to the gateway and back, and nothing besides."""
