@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
@@ -21,9 +21,6 @@ from .rendering import HEADERS, ROOT, problem, render, static_file, wants_json
 
 # Proxies give up on connections that are silent for longer.
 _PING_SECONDS = 15.0
-
-Before = Annotated[str | None, Query(max_length=40)]
-Text = Annotated[str, Query()]
 
 
 class _PageRoute(APIRoute):
@@ -86,12 +83,12 @@ class _Pages:
         """Show what goes on now."""
         return self._show(request, "overview.html", self._explorer.overview(), "overview")
 
-    def tasks(self, request: Request, before: Before = None) -> Response:
+    def tasks(self, request: Request, before: str | None = None) -> Response:
         """Show tasks, the newest first."""
         live = "" if before else "tasks"
         return self._show(request, "tasks.html", self._explorer.tasks(before), live)
 
-    def disputes(self, request: Request, before: Before = None) -> Response:
+    def disputes(self, request: Request, before: str | None = None) -> Response:
         """Show disputes, the newest first."""
         live = "" if before else "disputes"
         return self._show(request, "disputes.html", self._explorer.disputes(before), live)
@@ -100,7 +97,7 @@ class _Pages:
         """Show the registered programs."""
         return self._show(request, "models.html", self._explorer.models(), "models")
 
-    def search(self, request: Request, q: Text = "") -> Response:
+    def search(self, request: Request, q: str = "") -> Response:
         """Show what a text may mean; a reader goes straight to the only hit."""
         found = self._explorer.search(q)
         if len(found.hits) == 1 and not wants_json(request):

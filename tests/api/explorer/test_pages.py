@@ -239,6 +239,7 @@ def test_a_transaction_is_found_by_its_hash_and_tells_its_events(played):
         ("transactions/0x" + "56" * 32, 404),
         ("tasks?before=x", 400),
         ("tasks?before=9-9-9", 400),
+        ("tasks?before=" + "9" * 99 + "-1", 400),
         ("search?q=0xzz", 400),
         ("search?q=" + "a" * 300, 400),
         ("static/../pages.py", 404),
