@@ -1,6 +1,7 @@
-"""Errors of access: each is an answer, given before anything was done.
+"""Errors of access; each AccessError is an answer, given before anything was done.
 
 GatewayError
+├── UnknownKey            an id names no key of this gateway; on the command line
 └── AccessError
     ├── Unauthenticated   no key, or none that is good; 401
     ├── Forbidden         the key lacks the scope that the route needs; 403
@@ -11,8 +12,7 @@ GatewayError
     ├── BodyTooLarge      more bytes than are read; 413
     ├── TooSlow           the body did not come within its time; 408
     ├── EncodingRefused   the body is compressed; 415
-    ├── TooBusy           bodies of others fill the memory that is meant for them; 503
-    └── UnknownKey        an id names no key of this gateway; on the command line
+    └── TooBusy           bodies of others fill the memory that is meant for them; 503
 """
 
 from __future__ import annotations
@@ -118,7 +118,5 @@ class TooBusy(_Later):
     problem, status = "too-busy", 503
 
 
-class UnknownKey(AccessError):
+class UnknownKey(GatewayError):
     """There is no key of that id."""
-
-    problem, status = "unknown-key", 404
