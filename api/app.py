@@ -104,7 +104,9 @@ def _lifespan(
             office = stack.enter_context(opener(config))
             gateway = app.state.gateway = office.gateway
             explorer = ChainExplorer(gateway.contracts, office.models, gateway.task)
-            app.include_router(explorer_router(explorer, Live(explorer.board)))
+            live = app.state.live = Live(explorer.board)
+            stack.callback(live.close)
+            app.include_router(explorer_router(explorer, live))
             gateway.start()
             yield
 
