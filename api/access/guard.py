@@ -121,7 +121,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """
 
     async def caller(request: Request, shown: object = Security(_SCHEME)) -> Caller:
-        found = access_of(request).identify(key_in(request.scope), _address_of(request))
+        found = access_of(request).identify(key_in(request.scope), address_of(request))
         if scope not in found.scopes:
             raise Forbidden(scope)
         return found
@@ -136,9 +136,9 @@ async def anyone(request: Request) -> None:
     """
     access, text = access_of(request), key_in(request.scope)
     if text is None:
-        access.count_address(_address_of(request))
+        access.count_address(address_of(request))
     else:
-        access.identify(text, _address_of(request))
+        access.identify(text, address_of(request))
 
 
 def access_of(request: Request) -> Access:
@@ -161,7 +161,8 @@ def key_in(scope: ASGIScope) -> str | None:
     return text
 
 
-def _address_of(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Return the address that a request comes from, as far as the server knows."""
     return request.client.host if request.client else ""
 
 

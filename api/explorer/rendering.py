@@ -84,8 +84,13 @@ def problem(request: Request, status: int, title: str, detail: str) -> Response:
     if wants_json(request):
         content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         return JSONResponse(content, status, HEADERS, media_type="application/problem+json")
-    text = _PAGES.get_template("error.html").render(
-        status=status, title=title, detail=detail, live="", twin="", page=None, now=Seconds(0)
+    return still("error.html", status, title=title, detail=detail)
+
+
+def still(template: str, status: int = 200, **values: object) -> Response:
+    """Return a page that shows nothing of the chain, from values of its own."""
+    text = _PAGES.get_template(template).render(
+        {**values, "status": status}, live="", twin="", page=None, now=Seconds(0)
     )
     return HTMLResponse(text, status, HEADERS)
 
