@@ -13,6 +13,7 @@ from api.app import create_app
 from api.opening import opened
 from infernet.config import load
 
+from . import api_key
 from .console import Screen
 from .options import (
     ConfigFile,
@@ -27,6 +28,7 @@ from .options import (
 )
 
 app = typer.Typer(help="Take tasks over REST and send them to the chain.", no_args_is_help=True)
+app.add_typer(api_key.app, name="key")
 
 # Streams of events never end by themselves.
 _GRACE_SECONDS = 5
