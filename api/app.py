@@ -20,9 +20,9 @@ from infernet.actors.opening import use_data_dir
 from infernet.config import Config, load
 
 from . import problems
-from .access.errors import AccessError
 from .access.guard import Access
 from .access.middleware import Fence
+from .access.pages import account_router
 from .explorer.explorer import ChainExplorer
 from .explorer.live import Live
 from .explorer.rendering import ROOT as EXPLORER
@@ -70,7 +70,6 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
         servers=[{"url": settings.api.public_url}] if settings.api.public_url else None,
     )
     app.state.access, app.state.texts = access, EventTexts()
-    app.add_middleware(Fence, access=access, answer=_refusal)
     problems.install(app)
     # Fixed names come before those that may be anything.
     for router in (accept.router, events.router, tasks.router, chain.router, service.router):
@@ -80,7 +79,11 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
 
 
 class _Described(FastAPI):
-    """Describes also the bodies that its routes read by hand."""
+    """Describes also the bodies that its routes read by hand, and stands behind the fence."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return all that a request passes; around it the fence, also around what goes wrong."""
+        return Fence(super().build_middleware_stack(), self.state.access, _refusal)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, made once."""
@@ -106,6 +109,7 @@ def _lifespan(
             explorer = ChainExplorer(gateway.contracts, office.models, gateway.task)
             live = app.state.live = Live(explorer.board)
             stack.callback(live.close)
+            app.include_router(account_router(access, gateway.spent))
             app.include_router(explorer_router(explorer, live))
             gateway.start()
             yield
@@ -113,7 +117,7 @@ def _lifespan(
     return lifespan
 
 
-def _refusal(scope: Scope, error: AccessError) -> ASGIApp:
+def _refusal(scope: Scope, error: Exception) -> ASGIApp:
     return problems.of(error, scope["path"])
 
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from infernet.store.errors import StoreError
+
 from .errors import (
     AccessError,
     BadHeaders,
@@ -53,6 +55,7 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _ONLY_HTTPS = (b"strict-transport-security", b"max-age=31536000")
+_CLOSE = (b"connection", b"close")
 
 
 class Fence:
@@ -62,7 +65,7 @@ class Fence:
     """
 
     def __init__(
-        self, app: ASGIApp, access: Access, answer: Callable[[Scope, AccessError], ASGIApp]
+        self, app: ASGIApp, access: Access, answer: Callable[[Scope, Exception], ASGIApp]
     ) -> None:
         self._app, self._access, self._answer = app, access, answer
         self._limits = access.limits
@@ -73,14 +76,15 @@ class Fence:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send, scope["scheme"] == "https")
+        is_https, bare = scope["scheme"] == "https", send
+        send = _with_headers(bare, is_https)
         with self._holding() as hold:
             try:
                 if self._has_body(scope):
                     receive = await self._read(scope, receive, hold)
-            except AccessError as error:
+            except (AccessError, StoreError) as error:
                 # The rest of a body would otherwise be waited for.
-                error.headers["Connection"] = "close"
+                send = _with_headers(bare, is_https, _CLOSE)
                 await self._answer(scope, error)(scope, receive, send)
                 return
             except _Gone:
@@ -191,8 +195,8 @@ def _once(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _with_headers(send: Send, is_https: bool) -> Send:
-    wanted = (*_HEADERS, _ONLY_HTTPS) if is_https else _HEADERS
+def _with_headers(send: Send, is_https: bool, *more: tuple[bytes, bytes]) -> Send:
+    wanted = (*_HEADERS, _ONLY_HTTPS, *more) if is_https else (*_HEADERS, *more)
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

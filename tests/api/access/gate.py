@@ -45,8 +45,9 @@ class Clock:
         return self.now
 
 
-def answer(scope: ASGIScope, error: AccessError) -> ASGIApp:
+def answer(scope: ASGIScope, error: Exception) -> ASGIApp:
     """Return an error as a problem document."""
+    assert isinstance(error, AccessError)
     content = {"type": error.problem, "status": error.status, "detail": str(error)}
     media = "application/problem+json"
     return JSONResponse(content, error.status, error.headers, media_type=media)
@@ -58,7 +59,6 @@ def application(access: Access) -> ASGIApp:
     app.state.access = access
 
     async def problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, AccessError)
         found = answer(request.scope, error)
         assert isinstance(found, Response)
         return found
@@ -150,6 +150,6 @@ class Client:
         return asyncio.run(self._ask(method, path, **asked))
 
     async def _ask(self, method: str, path: str, **asked: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self._app)
+        transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             return await client.request(method, path, **asked)
