@@ -6,9 +6,11 @@ dependencies run, so a key that is revoked while its request trickles in is refu
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import Scope as ASGIScope
 
 from infernet.logs import redactor
+from infernet.store.errors import StoreError
 
 from ..service.terms import Account
 from .errors import Forbidden, TooManyRequests, Unauthenticated
@@ -92,12 +95,26 @@ class Access:
         """Return who signed in with a key on the pages, and count the request; as `identify`."""
         return self._admit(self.keys.still(key_id))
 
-    def require_still(self, caller: Caller) -> None:
-        """Raise Unauthenticated once the caller's key is revoked or expired.
+    @asynccontextmanager
+    async def watching(self, caller: Caller, end: Callable[[], None]) -> AsyncIterator[None]:
+        """Call `end` once the caller's key is revoked or expired, as long as this is open.
 
-        For answers that go on: a stream of events asks before each pause.
+        For answers that go on, such as streams of events.
         """
-        self.keys.still(caller.key_id)
+
+        async def watch() -> None:
+            try:
+                while True:
+                    await asyncio.sleep(self.limits.watch_seconds)
+                    self.keys.still(caller.key_id)
+            except (Unauthenticated, StoreError):
+                end()
+
+        watcher = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
 
     def count_address(self, address: str) -> None:
         """Count a request of nobody known, or raise TooManyRequests."""

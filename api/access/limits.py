@@ -19,6 +19,7 @@ class Limits:
     in memory. `header_seconds`: until a request's headers are there, since the connection or its
     last answer; `body_seconds`: until its body is.
     `idle_seconds`: between requests of a connection. `most_connections`: at once.
+    `watch_seconds`: after which a stream looks whether its key is still good.
     """
 
     key: Rate = _KEY
@@ -32,5 +33,6 @@ class Limits:
     most_headers: int = 64
     most_header_bytes: int = 16_384
     most_connections: int = 4_000
+    watch_seconds: float = 15.0
     session_seconds: float = 8 * 3_600.0
     most_sessions: int = 10_000

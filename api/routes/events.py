@@ -15,7 +15,7 @@ from infernet.chain.records import TaskId
 
 from ..problems import answers
 from ..service.notify import Listener
-from .seam import KEYED, STORED, IdBytes, Reader, Texts, TheGateway
+from .seam import KEYED, STORED, IdBytes, Reader, Texts, TheAccess, TheGateway
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
@@ -47,22 +47,25 @@ def _after(text: str | None) -> int | None:
 
 
 async def _of_all(
-    gateway: TheGateway, caller: Reader, last: LastId = None
+    gateway: TheGateway, access: TheAccess, caller: Reader, last: LastId = None
 ) -> AsyncIterator[Listener]:
     after = _after(last)
     if after is None:
         after = await asyncio.to_thread(gateway.last_event)
     # Entered before the answer begins, so that a full house is still told as a problem.
-    async with gateway.listen(after) as listener:
+    async with gateway.listen(after) as listener, access.watching(caller, listener.end):
         yield listener
 
 
 async def _of_task(
-    gateway: TheGateway, caller: Reader, id_: IdBytes, last: LastId = None
+    gateway: TheGateway, access: TheAccess, caller: Reader, id_: IdBytes, last: LastId = None
 ) -> AsyncIterator[Listener]:
     after = _after(last) or 0
     await asyncio.to_thread(gateway.task, TaskId(id_))
-    async with gateway.listen(after, TaskId(id_)) as listener:
+    async with (
+        gateway.listen(after, TaskId(id_)) as listener,
+        access.watching(caller, listener.end),
+    ):
         yield listener
 
 

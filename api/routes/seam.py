@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Request
 
 from infernet.models.manifest import Manifest
 
-from ..access.guard import Caller, Scope, anyone, require
+from ..access.guard import Access, Caller, Scope, access_of, anyone, require
 from ..schemas.values import ID_PATTERN
 from ..service.gateway import Gateway
 from .show import EventTexts
@@ -52,6 +52,11 @@ async def _id(
     return bytes.fromhex(id_[2:])
 
 
+async def _access(request: Request) -> Access:
+    return access_of(request)
+
+
+TheAccess = Annotated[Access, Depends(_access)]
 TheGateway = Annotated[Gateway, Depends(_gateway)]
 Texts = Annotated[EventTexts, Depends(_texts)]
 IdBytes = Annotated[bytes, Depends(_id)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import structlog
 
 from api.access.errors import Unauthenticated
-from api.access.guard import Access, Scope
+from api.access.guard import Access, Caller, Scope
 from api.access.keys import changing
+from api.access.limits import Limits
 from infernet.chain.records import Wei
 from infernet.logs import redactor
 
@@ -121,17 +123,29 @@ def test_the_account_carries_the_budget(access: Access, tmp_path: Path) -> None:
     assert (account.id, account.budget_wei) == (key.id, 7)
 
 
-def test_a_revoked_key_ends_a_stream(access: Access, tmp_path: Path) -> None:
+def test_a_revoked_key_ends_a_stream(tmp_path: Path) -> None:
     with changing(tmp_path) as keys:
         key, text = keys.create("reader", [Scope.TASKS_READ])
+    access = Access.open(tmp_path, Limits(watch_seconds=0.02))
     caller = access.identify(text, "192.0.2.1")
-    access.require_still(caller)
-    with changing(tmp_path) as keys:
-        keys.revoke(key.id)
-    with pytest.raises(Unauthenticated, match="revoked"):
-        access.require_still(caller)
+    ended = asyncio.run(_stream(access, caller, tmp_path))
+    assert ended == [False, True]
     with pytest.raises(Unauthenticated, match="revoked"):
         access.identify_session(key.id)
+    access.close()
+
+
+async def _stream(access: Access, caller: Caller, folder: Path) -> list[bool]:
+    """Return whether a stream was ended before and after its key was revoked."""
+    end, found = asyncio.Event(), []
+    async with access.watching(caller, end.set):
+        await asyncio.sleep(0.1)
+        found.append(end.is_set())
+        with changing(folder) as keys:
+            keys.revoke(caller.key_id)
+        await asyncio.wait_for(end.wait(), 5)
+        found.append(end.is_set())
+    return found
 
 
 def test_a_used_key_never_gets_into_a_log(
@@ -157,6 +171,6 @@ def test_openapi_names_the_key(access: Access) -> None:
 
 
 def test_defaults_leave_room_for_their_costs() -> None:
-    for limits in (LIMITS, type(LIMITS)()):
+    for limits in (LIMITS, Limits()):
         assert limits.key.burst >= 1 <= limits.address.burst
         assert limits.most_unknown_bytes <= limits.most_body_bytes <= limits.most_held_bytes
