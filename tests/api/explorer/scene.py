@@ -136,7 +136,8 @@ def app_over(contracts: Contracts, models: tuple[Model, ...]) -> FastAPI:
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """Serve an application on a port of the loopback, and give its URL."""
-    listener = socket.socket()
+    # With the protocol named, asyncio sends without delay.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning")
     server = uvicorn.Server(config)
