@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -87,15 +87,19 @@ def application(access: Access) -> ASGIApp:
     return Fence(app, access, answer)
 
 
-@contextmanager
-def serving(access: Access, limits: Limits = LIMITS) -> Iterator[int]:
+def serving(access: Access) -> AbstractContextManager[int]:
     """Serve the application with uvicorn on a port of its own, and give the port."""
+    return served(application(access), LIMITS)
+
+
+@contextmanager
+def served(app: ASGIApp, limits: Limits, proxies: tuple[str, ...] = ()) -> Iterator[int]:
+    """Serve any application as `serving`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        options = server_options(limits)
-        config = uvicorn.Config(application(access), log_level="critical", **options)
+        options = server_options(limits, proxies)
+        config = uvicorn.Config(app, log_level="critical", **options)
         server = uvicorn.Server(config)
-        arguments = ([listener],)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(*arguments)))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
         try:
             yield listener.getsockname()[1]

@@ -17,7 +17,7 @@ from api.access.guard import Access
 from api.access.keys import changing
 from api.access.middleware import Fence
 
-from .gate import LIMITS, MOST, Client, answer, application, drain, request, serving, talk
+from .gate import LIMITS, MOST, Client, answer, application, drain, request, served, serving, talk
 
 Lines = list[tuple[bytes, bytes]]
 
@@ -313,6 +313,20 @@ def test_a_client_that_leaves_gives_its_memory_back(access: Access, writer_key: 
     scope = {"type": "http", "scheme": "http", "headers": headers}
     asyncio.run(fence(scope, receive, send))
     assert fence._held_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("proxies", "last"), [((), 429), (("127.0.0.1",), 200), (("192.0.2.1",), 429)]
+)
+def test_only_named_proxies_say_who_asks(
+    access: Access, proxies: tuple[str, ...], last: int
+) -> None:
+    with served(application(access), LIMITS, proxies) as port:
+        codes = [
+            _status(talk(port, request("GET", "/open", [("X-Forwarded-For", f"192.0.2.{n}")])))
+            for n in range(4)
+        ]
+    assert codes == [200, 200, 200, last]
 
 
 def _trickle(line: socket.socket, piece: bytes) -> bytes:
