@@ -148,7 +148,7 @@ class ApiTable:
     deadline_seconds: int = _is(values.count, 3_600, "time for a task that names no deadline")
     most_waiting: int = _is(values.count, 10_000, "tasks accepted and not on chain yet")
     most_listeners: int = _is(values.count, 2_000, "streams of events at once")
-    most_disk_mib: int = _is(values.count, 4_096, "inputs kept on disk", unit="MiB")
+    most_disk_mib: int = _is(values.count, 4_096, "MiB of inputs kept on disk")
     senders: int = _is(values.count, 8, "requests sent to the chain side by side")
 
 
