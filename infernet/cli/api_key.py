@@ -73,18 +73,13 @@ def list_(config: ConfigFile = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([_facts(key) for key in found]))
         return
-    rows = [
-        (
-            key.id,
-            key.name,
-            " ".join(sorted(key.scopes)),
-            "no limit" if key.budget_wei is None else in_ether(key.budget_wei),
-            "default" if key.rate is None else f"{key.rate:g}/s",
-            _standing(key),
-        )
-        for key in found
-    ]
-    Screen.open(to_stderr=False).rows(("id", "name", "scopes", "budget", "rate", "state"), rows)
+    screen = Screen.open(to_stderr=False)
+    for key in found:
+        budget = "no limit" if key.budget_wei is None else f"up to {in_ether(key.budget_wei)}"
+        rate = "the gateway's rate" if key.rate is None else f"{key.rate:g} a second"
+        scopes = " ".join(sorted(key.scopes))
+        screen.line(f"{key.id}  {key.name}, {_standing(key)}")
+        screen.line(f"{'':12}  {scopes}; {budget}; {rate}")
 
 
 @app.command("revoke")

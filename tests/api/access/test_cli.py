@@ -36,7 +36,9 @@ def test_a_key_is_made_listed_and_revoked_while_the_gateway_reads(folder: Path) 
     listed = _run("list", "--json")
     assert facts["key"] not in listed.stdout
     assert [each["id"] for each in json.loads(listed.stdout)] == [key.id]
-    assert "good until" in _run("list").stdout
+    shown = _run("list").stdout
+    assert f"{key.id}  shop, good until" in shown
+    assert "up to 1.5 ETH; 10 a second" in shown
     assert _run("revoke", key.id).exit_code == 0
     with pytest.raises(Unauthenticated, match="revoked"):
         reader.check(facts["key"])
