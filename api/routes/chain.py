@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from infernet.audit.disputes import summary_of
+from infernet.audit.errors import UnknownMatter
 from infernet.audit.proved import proof_of
 from infernet.chain.records import GameId
 
@@ -92,7 +93,8 @@ def get_dispute(gateway: TheGateway, caller: Reader, id_: IdBytes) -> StoryView:
 def get_proof(gateway: TheGateway, caller: Reader, id_: IdBytes) -> ProofView:
     """Return a one-step proof with all that running it again needs: no model, no other step."""
     game = GameId(id_)
-    gateway.dispute(game)
+    if not gateway.contracts.games.challenges(gameId=game):
+        raise UnknownMatter(f"there is no dispute 0x{game.hex()}; check the id")
     found = proof_of(gateway.contracts, game)
     if found is None:
         raise NoProof("no transaction to the game brought a proof in this dispute")

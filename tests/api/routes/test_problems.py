@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from base64 import b64encode
@@ -11,8 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from api.problems import BY_NAME, MEDIA_TYPE, TABLE
+from api.access.errors import AccessError
+from api.problems import BY_NAME, MEDIA_TYPE, TABLE, install
 from infernet.audit.receipt import root_of
 from infernet.chain.records import TaskId, Wei
 from infernet.chain.wallet import KeySigner, Wallet
@@ -256,3 +259,31 @@ def test_health_status_and_metrics_need_no_key(counter: Counter) -> None:
     text = httpx.get(f"{counter.url}/metrics").text
     assert "infernet_gateway_followed_block" in text
     assert httpx.get(f"{counter.url}/explorer").status_code == 200
+
+
+def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
+    app = FastAPI()
+    install(app)
+
+    @app.get("/mistake")
+    def mistake() -> None:
+        raise RuntimeError("the secret is 42")
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            return await client.get("/mistake")
+
+    answer = asyncio.run(ask())
+    assert "42" not in _problem(answer, 500, "internal")["detail"]
+
+
+def test_every_refusal_of_access_has_a_row() -> None:
+    answered = {kind.problem for kind in _kinds(AccessError)} - {"access", "unknown-key"}
+    assert answered and answered <= set(BY_NAME)
+
+
+def _kinds(kind: type[AccessError]) -> Iterator[type[AccessError]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _kinds(each)
