@@ -13,6 +13,7 @@ from infernet.chain.records import (
     TaskId,
     Wei,
 )
+from infernet.chain.wallet import in_ether
 from infernet.store.checks import Finding, Result
 from interpreter.program import Step
 
@@ -81,7 +82,7 @@ class Challenger:
             sent = games.commit(means.wallet, assertion_id, commitment, limit, deposit)
         means.say(
             "challenge_committed",
-            f"commits a challenge: {verdict}",
+            f"commits a challenge for {in_ether(verdict.reward_wei)}",
             sent,
             task_id=TaskId(result.task_id),
             assertion_id=assertion_id,
