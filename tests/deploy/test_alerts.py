@@ -7,7 +7,6 @@ said, and by promtool too where it is installed. Only the passing of minutes is 
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ from infernet.monitor.webhook import Webhook
 from infernet.store.checks import Checks, Finding, Result
 from infernet.store.database import Database, open_database
 from interpreter.program import Program
+from tests.disk import small_disk
 from tests.stage import ETHER, Stage, new_stage
 
 from .scrape import STEP_SECONDS, Prometheus, rules
@@ -302,19 +302,13 @@ def test_a_webhook_that_refuses_is_told(stage: Stage) -> None:
         thread.join()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk to fill")
 def test_a_full_disk_is_told(stage: Stage, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1100m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("this machine does not let root mount a small disk")
-    try:
-        with watched(stage, stage.wallet().address, Setting(data_dir=disk)) as player:
-            (disk / "much").write_bytes(bytes(160_000_000))
-            assert player.minutes(1) == {"DiskLow"}
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    with (
+        small_disk(tmp_path / "disk", 1_100) as disk,
+        watched(stage, stage.wallet().address, Setting(data_dir=disk)) as player,
+    ):
+        (disk / "much").write_bytes(bytes(160_000_000))
+        assert player.minutes(1) == {"DiskLow"}
 
 
 def test_memory_that_grows_by_hundreds_of_megabytes_is_told(stage: Stage) -> None:
