@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
+import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -171,3 +175,30 @@ def test_what_answers_in_place_of_redis_is_named(place: Place) -> None:
     queue = QueueTable(f"redis://127.0.0.1:{place.node.port}/0")
     finding = place.findings(replace(place.config, queue=queue))["redis"]
     require(finding, Outcome.FAILURE, "does not answer", "queue.redis")
+
+
+_REDIS = shutil.which("valkey-server") or shutil.which("redis-server")
+
+
+@pytest.mark.skipif(_REDIS is None, reason="neither valkey-server nor redis-server is on the PATH")
+def test_a_redis_with_another_password_is_named(place: Place, tmp_path: Path) -> None:
+    port = free_port()
+    options = ["--port", str(port), "--requirepass", "right", "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([str(_REDIS), *options], stdout=subprocess.DEVNULL) as server:
+        try:
+            while not _listens(port):
+                time.sleep(0.02)
+            good = QueueTable(f"redis://:right@127.0.0.1:{port}/0")
+            bad = QueueTable(f"redis://:hunter2@127.0.0.1:{port}/0")
+            right = place.findings(replace(place.config, queue=good))["redis"]
+            wrong = place.findings(replace(place.config, queue=bad))["redis"]
+        finally:
+            server.terminate()
+    assert right.outcome is Outcome.OK
+    require(wrong, Outcome.FAILURE, "another password", "queue.redis")
+    assert "hunter2" not in f"{wrong}"
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
