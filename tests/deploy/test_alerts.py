@@ -19,6 +19,8 @@ import pytest
 from eth_account import Account
 
 from executor.actor import Executor
+from infernet.actors.daemon import Pace, run
+from infernet.actors.holdings import Run
 from infernet.backend.conformance import Report as Conformance
 from infernet.backend.conformance import check, run_conformance
 from infernet.backend.engine import open_engine
@@ -30,11 +32,11 @@ from infernet.monitor.metrics import Monitor, Sources
 from infernet.monitor.observatory import Observatory
 from infernet.monitor.snapshot import Capacity, Role
 from infernet.monitor.webhook import Webhook
-from infernet.store.checks import Checks, Finding, Result
 from infernet.store.database import Database, open_database
 from interpreter.program import Program
 from tests.disk import small_disk
 from tests.stage import ETHER, Stage, new_stage
+from tests.unit.fisherman.lies import tell_lie, tell_truth
 
 from .scrape import STEP_SECONDS, Prometheus, rules
 
@@ -121,16 +123,6 @@ def lied(stage: Stage) -> Executor:
     while not stage.contracts.market.assertions():
         liar.tick()
     return liar
-
-
-@pytest.mark.parametrize(
-    ("role", "alert"), [(Role.MINER, "MinerDown"), (Role.FISHERMAN, "FishermanDown")]
-)
-def test_a_player_that_stopped_is_down(stage: Stage, role: Role, alert: str) -> None:
-    with watched(stage, stage.wallet().address, Setting(role)) as player:
-        player.monitor.stop()
-        assert player.minutes(1) == set()
-        assert player.minutes(1) == {alert}
 
 
 def test_a_loop_without_turns_is_stalled(stage: Stage) -> None:
@@ -242,24 +234,49 @@ def test_a_miner_without_free_stake_is_told_while_it_has_room(stage: Stage) -> N
 
 
 def test_many_errors_of_the_loop_are_told(stage: Stage) -> None:
-    with watched(stage, stage.wallet().address) as player:
-        player.monitor.on_error(ValueError("one"))
+    def fails(data: bytes) -> Run:
+        raise OSError("the accelerator is gone")
+
+    class Impatient:
+        """Passes on what a loop tells, and ends it after so many errors."""
+
+        def __init__(self, monitor: Monitor, most: int) -> None:
+            self.on_report, self.on_tick = monitor.on_report, monitor.on_tick
+            self.stop, self._monitor, self._left = threading.Event(), monitor, most
+
+        def on_error(self, error: Exception) -> None:
+            self._monitor.on_error(error)
+            self._left -= 1
+            if not self._left:
+                self.stop.set()
+
+    tell_lie(stage)
+    wallet = stage.wallet()
+    stage.fisherman(wallet).tick()
+    # Its game is to be opened, and it cannot say how.
+    broken = stage.fisherman(wallet, start_run=fails)
+
+    def meet(monitor: Monitor, errors: int) -> None:
+        observer = Impatient(monitor, errors)
+        run(broken, wallet, observer.stop, observer, Pace(0.01, 0.01, 0.02))
+
+    with watched(stage, wallet.address, Setting(Role.FISHERMAN)) as player:
+        meet(player.monitor, 1)
         assert player.minutes(1) == set()
-        for _ in range(20):
-            player.monitor.on_error(ValueError("another"))
+        meet(player.monitor, 20)
         assert player.minutes(1) == {"ErrorsRising"}
 
 
 def test_results_that_were_missed_are_told(stage: Stage, tmp_path: Path) -> None:
-    database = open_database(tmp_path / "account.sqlite")
-    seen = Checks(database)
-    results = [Result(bytes([i]), b"", b"", False, 0.0, 0, 0) for i in range(3)]
-    seen.add((result, Finding.UNCHECKED) for result in results)
-    setting = Setting(Role.FISHERMAN, database)
-    with watched(stage, stage.wallet().address, setting) as player:
-        seen.conclude(results[0].assertion_id, Finding.TRUE)
+    wallet, database = stage.wallet(), open_database(tmp_path / "account.sqlite")
+    fisherman = stage.fisherman(wallet, database=database)
+    tell_truth(stage)
+    fisherman.tick()
+    with watched(stage, wallet.address, Setting(Role.FISHERMAN, database)) as player:
+        tell_truth(stage)
+        stage.skip(stage.contracts.market_constants.window_seconds + 60)
         assert player.minutes(1) == set()
-        seen.conclude(results[1].assertion_id, Finding.LATE)
+        fisherman.tick()
         assert player.minutes(1) == {"CoverageLow"}
     database.close()
 
@@ -320,5 +337,5 @@ def test_memory_that_grows_by_hundreds_of_megabytes_is_told(stage: Stage) -> Non
 
 
 def test_every_alert_is_expected_somewhere_in_these_tests() -> None:
-    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*alerts.py"))
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in rules() if f'"{name}"' not in text] == []
