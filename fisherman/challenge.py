@@ -13,7 +13,6 @@ from infernet.chain.records import (
     TaskId,
     Wei,
 )
-from infernet.chain.wallet import in_ether
 from infernet.store.checks import Finding, Result
 from interpreter.program import Step
 
@@ -82,7 +81,7 @@ class Challenger:
             sent = games.commit(means.wallet, assertion_id, commitment, limit, deposit)
         means.say(
             "challenge_committed",
-            f"commits a challenge for {in_ether(verdict.reward_wei)}",
+            f"commits a challenge, {verdict.brief}",
             sent,
             task_id=TaskId(result.task_id),
             assertion_id=assertion_id,

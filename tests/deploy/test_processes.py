@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -11,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.anvil import find_anvil, running
+from tests.proxy import faulty
 from tests.survival.town import BRISK
 
 from .players import Company, Player, company, wait_until
@@ -65,6 +69,48 @@ def test_every_metric_that_alerts_pages_and_panels_name_is_served(
     suffix = re.compile(r"_(total|bucket|count|sum)$")
     left_out = {suffix.sub("", name) for name in own} - {suffix.sub("", name) for name in shown}
     assert left_out == {"infernet_info"}
+
+
+def test_status_that_stays_tells_of_a_running_player_until_it_is_interrupted(
+    staff: tuple[Company, Player, Player],
+) -> None:
+    _, _, fisherman = staff
+    words = ["status", "--watch", "--json", "--config", str(fisherman.folder / "miner.toml")]
+    command = [sys.executable, "-m", "infernet", *words]
+    with subprocess.Popen(
+        command, env=fisherman.around, stdout=subprocess.PIPE, text=True
+    ) as shown:
+        assert shown.stdout is not None and fisherman.process is not None
+        first, second = (json.loads(shown.stdout.readline()) for _ in range(2))
+        shown.send_signal(signal.SIGINT)
+        assert shown.wait(30) == 0
+    for found in (first, second):
+        assert found["process"]["number"] == fisherman.process.pid
+        assert found["coverage"]["checked"] == 1
+        assert (found["role"], found["backend"]) == ("fisherman", "onnxruntime")
+
+
+def test_status_that_stays_says_that_the_node_is_gone_and_keeps_what_it_knew(
+    staff: tuple[Company, Player, Player],
+) -> None:
+    here, miner, _ = staff
+    with faulty(here.anvil.url) as proxy:
+        words = ["status", "--watch", "--rpc", proxy.url]
+        words += ["--config", str(miner.folder / "miner.toml")]
+        command = [sys.executable, "-m", "infernet", *words]
+        around = {**miner.around, "COLUMNS": "100", "FORCE_COLOR": "1"}
+        with subprocess.Popen(command, env=around, stdout=subprocess.PIPE, text=True) as shown:
+            assert shown.stdout is not None
+            seen = ""
+            while "RUNNING" not in seen:
+                seen += shown.stdout.readline()
+            proxy.set(drop=1.0)
+            while "no chain answers" not in seen.replace("\n", " "):
+                seen += shown.stdout.readline()
+            shown.send_signal(signal.SIGINT)
+            rest = shown.stdout.read()
+            assert shown.wait(30) == 0
+    assert "Traceback" not in seen + rest
 
 
 def test_a_second_player_with_the_same_key_and_folder_is_refused(

@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from infernet.chain.connection import connect
 from infernet.chain.deploy import TRIAL, deploy
 from infernet.doctor import network
@@ -15,6 +17,7 @@ from infernet.doctor.checkup import is_fit
 from infernet.doctor.finding import Outcome
 from infernet.models.store import shipped_dir
 from tests.anvil import free_port, running
+from tests.proxy import faulty
 
 from .place import Place, names_of, require
 
@@ -157,3 +160,28 @@ def test_a_model_with_one_wrong_byte_on_disk_is_named(place: Place, tmp_path: Pa
     table = replace(place.config.infernet, models=(str(copy),))
     found = place.findings(replace(place.config, infernet=table))
     require(found[f"model {copy}"], Outcome.FAILURE, "root", "import or build it")
+
+
+@pytest.mark.parametrize(
+    ("method", "check", "fix"),
+    [
+        ("eth_getBalance", "chain", "run this again"),
+        ("eth_getCode", "contracts", "network.contracts"),
+    ],
+)
+def test_a_node_that_answers_only_some_questions_is_named(
+    place: Place, method: str, check: str, fix: str
+) -> None:
+    with faulty(place.node.url) as proxy:
+        proxy.set(fail=1.0, methods=frozenset({method}))
+        settings = replace(place.config.network, rpc=(proxy.url,))
+        found = place.findings(replace(place.config, network=settings))
+    require(found[check], Outcome.FAILURE, "500", fix)
+    assert found["keystore"].outcome is Outcome.OK
+
+
+def test_a_node_that_dies_while_the_clock_is_asked_for_is_named(place: Place) -> None:
+    with faulty(place.node.url) as proxy:
+        chain = connect(proxy.url)
+        proxy.set(fail=1.0)
+        require(network.clock(chain), Outcome.FAILURE, "500", "look at the node")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -57,6 +58,12 @@ def test_what_does_not_pay_is_said_with_figures_and_weighed_again(stage: Stage) 
     # The same lie, and another wish: it is not found again, but challenged.
     play_out(stage, lie, stage.fisherman(wallet))
     assert events(stage)[-1] == "reward_collected"
+
+
+def test_a_commit_says_what_it_earns_and_costs(stage: Stage) -> None:
+    tell_lie(stage)
+    stage.fisherman(stage.wallet()).tick()
+    assert re.fullmatch(r"commits a challenge, 0\.\d+ for 0\.0\d+ ETH", stage.reports[-1].what)
 
 
 def test_a_challenge_at_a_loss_is_possible_for_whoever_asks_for_it(stage: Stage) -> None:
