@@ -94,6 +94,22 @@ def test_a_sample_of_nothing_checks_nothing_and_says_so(stage: Stage) -> None:
     assert events(stage) == ["result_skipped"] * 3
 
 
+def test_a_fisherman_that_lost_its_file_draws_the_same_sample(stage: Stage) -> None:
+    tell_truth(stage, 8)
+    wallet, half = stage.wallet(), FishermanPolicy(sample=Fraction(1, 2))
+    samples = []
+    for _ in range(2):
+        stage.reports.clear()
+        fisherman = stage.fisherman(wallet, policy=half)
+        fisherman.tick()
+        fates = {report.assertion_id: report.event for report in stage.reports}
+        assert len(fates) == 8 and set(fates.values()) <= {"result_checked", "result_skipped"}
+        checked = sum(event == "result_checked" for event in fates.values())
+        assert fisherman.coverage() == Coverage(8, checked, checked, 8 - checked)
+        samples.append(fates)
+    assert samples[0] == samples[1]
+
+
 def test_coverage_survives_a_restart_and_nothing_is_checked_twice(
     stage: Stage, tmp_path: Path
 ) -> None:
