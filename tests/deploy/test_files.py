@@ -18,7 +18,7 @@ from infernet.cli import app
 from infernet.config.load import names
 from infernet.keys import CREDENTIAL
 
-from .scrape import ROOT, RULES, rules
+from .scrape import PROMTOOL, ROOT, RULES, rules
 
 DEPLOY, RUNBOOK = ROOT / "deploy", ROOT / "docs" / "runbook"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -93,14 +93,27 @@ def test_panels_do_not_overlap() -> None:
         taken |= cells
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 def test_prometheus_accepts_its_files() -> None:
     for command in (
         ["check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")],
         ["check", "rules", str(RULES)],
     ):
-        done = subprocess.run(["promtool", *command], capture_output=True, text=True)
+        done = subprocess.run([str(PROMTOOL), *command], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+def test_prometheus_understands_what_panels_ask(tmp_path: Path) -> None:
+    board = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
+    asked = [t["expr"] for panel in board["panels"] for t in panel.get("targets", [])]
+    asked = [expr.replace("$__rate_interval", "5m").replace("$__range", "1h") for expr in asked]
+    made = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(asked)]
+    path = tmp_path / "panels.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": made}]}))
+    command = [str(PROMTOOL), "check", "rules", "--lint=none", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def commands_of(words: list[str]) -> None:
