@@ -20,7 +20,7 @@ from eth_account import Account
 from infernet.chain.deploy import Constants, deploy
 from infernet.chain.market import Request
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
-from infernet.chain.wallet import KeySigner, Wallet
+from infernet.chain.wallet import KeySigner
 from infernet.models.store import load_model
 from tests.anvil import ETHER, Anvil, free_port
 
@@ -142,10 +142,6 @@ class Company:
         deadline = Seconds(self.anvil.now() + 10**6)
         request = Request(ProgramRoot(self.program.root), FEE, deadline, self._nonce)
         return self.contracts.market.request_with_input(self._requester, request, data, FEE)[0]
-
-    def wallet_of(self, player: Player) -> Wallet:
-        """Return a wallet that uses a player's key beside it."""
-        return Wallet(self.anvil.connect(), KeySigner.of_key(player.key))
 
 
 @contextmanager
