@@ -69,8 +69,8 @@ class OwnMatters:
 
     def _pursue(self, challenge: ChallengeFound) -> bool:
         games, game_id = self._means.contracts.games, challenge.game_id
-        record = games.game(game_id)
-        if record.status is GameStatus.LOST:
+        record, contest = games.game(game_id), games.contest(challenge.assertion_id)
+        if record.is_lost(contest.voided_at):
             if game_id not in self._lost:
                 self._lost.add(game_id)
                 position = position_of(game_id, record)
@@ -80,7 +80,6 @@ class OwnMatters:
         if record.status is GameStatus.NONE:
             # A reorganisation took the commit back; the wallet sends it again.
             return False
-        contest = games.contest(challenge.assertion_id)
         if contest.voided_at:
             self._warned.pop(game_id, None)
             return self._collect(challenge, record, contest)

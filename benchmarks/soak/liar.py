@@ -24,7 +24,7 @@ from infernet.actors.holdings import Holdings
 from infernet.backend.trace import Trace
 from infernet.chain.game import ChallengeFound
 from infernet.chain.market import AssertionFound, Market, TaskFound
-from infernet.chain.records import GameRecord, ProgramRoot, TaskId
+from infernet.chain.records import GameRecord, GameStatus, ProgramRoot, TaskId
 from infernet.cli.miner import policy_of
 from infernet.cli.player import Watch, open_player, play
 from infernet.config import load
@@ -116,7 +116,8 @@ class FalseDefence(Defence):
     def _move(
         self, challenge: ChallengeFound, result: AssertionFound, record: GameRecord, look: Look
     ) -> bool:
-        if is_silent(self._book.kind_of(result.task_id), record.executor_moves):
+        is_turn = record.status is GameStatus.EXECUTOR_TURN
+        if is_turn and is_silent(self._book.kind_of(result.task_id), record.executor_moves):
             return False
         return super()._move(challenge, result, record, look)
 
