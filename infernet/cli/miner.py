@@ -54,7 +54,7 @@ def init(
     passphrase_file: PassphraseFile = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a miner.toml.")] = False,
 ) -> None:
-    """Make a key in an encrypted keystore, and a miner.toml that names it."""
+    """Make a key in an encrypted keystore, and a miner.toml that names it; print the account."""
     screen = Screen.open(to_stderr=True)
     folder.mkdir(parents=True, exist_ok=True)
     settings, keystore = folder / "miner.toml", folder / "keystore.json"
@@ -67,9 +67,11 @@ def init(
         address = address_of(keystore)
         screen.line(f"{keystore} is kept as it is")
     settings.write_text(miner_toml(_as_seen_from(folder, passphrase_file)), encoding="utf-8")
-    screen.line(f"account {address}")
     screen.prose(f"settings in {settings}; say there what to serve and where the chain is")
-    screen.prose("next: send ether to the account, then `infernet doctor`, `infernet miner run`")
+    screen.prose(
+        "next: send ether to the account below, then `infernet doctor`, `infernet miner run`"
+    )
+    typer.echo(address)
 
 
 @app.command("register")
