@@ -158,7 +158,11 @@ def test_fishermen_killed_everywhere_share_a_reward_rightly(anvil: Anvil, tmp_pa
         requester = town.wallet()
         town.request(requester)
         games = town.contracts.games
-        players.play(lambda: len(early.deaths()) == len(EVERY), liar, early, jump_seconds=0)
+
+        def has_committed() -> bool:
+            return early.ends[-signal.SIGKILL] == len(EVERY)
+
+        players.play(has_committed, liar, early, jump_seconds=0)
         early.kill()
 
         def is_void() -> bool:
