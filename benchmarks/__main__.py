@@ -6,7 +6,17 @@ import argparse
 import sys
 from importlib import import_module
 
-NAMES = ("executor", "prover", "reference", "imports", "disputes", "anvil", "miner", "rivals")
+NAMES = (
+    "executor",
+    "prover",
+    "reference",
+    "imports",
+    "disputes",
+    "anvil",
+    "miner",
+    "rivals",
+    "replay",
+)
 # Takes most of an hour.
 SOAK = "soak"
 

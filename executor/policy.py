@@ -10,6 +10,8 @@ from infernet.chain.records import NO_WEI, Wei
 
 from .errors import PolicyError
 
+# A task that ends sooner is left alone.
+MINIMUM_SECONDS = 600
 # Of the expected time, what a task may take before it is called late.
 _MARGIN = 3
 
@@ -27,7 +29,7 @@ class Policy:
     stake_wei: Wei
     max_tasks: int = 4
     minimum_fee_wei: Wei = NO_WEI
-    minimum_seconds: int = 600
+    minimum_seconds: int = MINIMUM_SECONDS
 
     def __post_init__(self) -> None:
         if self.max_tasks < 0:
