@@ -29,7 +29,7 @@ from .options import AsJson, ConfigFile, ContractsFile, Rpc, seam_flags
 from .replay import step_text
 from .session import open_chain, open_contracts, use_data_dir
 from .status_view import duration, short
-from .times import distance, utc
+from .times import moment, utc
 
 app = typer.Typer(help="Look at disputes and repeat them.", no_args_is_help=True)
 
@@ -141,7 +141,10 @@ def _state(status: GameStatus) -> str:
 def _story_lines(story: Story, now: int) -> Iterator[str]:
     found = story.summary
     yield f"game 0x{found.game_id.hex()}"
-    yield f"  state       {_state(found.status)}{_due(found, now)}"
+    yield f"  state       {_state(found.status)}"
+    if found.deadline != NO_DEADLINE:
+        late = "" if found.deadline >= now else ": anyone may end the game"
+        yield f"  deadline    {moment(found.deadline, now)}{late}"
     yield f"  task        0x{found.task_id.hex()}"
     yield f"  result      0x{found.assertion_id.hex()}"
     yield f"  executor    {found.executor}, stake {in_ether(story.stake)}"
@@ -157,13 +160,6 @@ def _story_lines(story: Story, now: int) -> Iterator[str]:
             yield from _happening_lines(each, story.steps)
     yield ""
     yield f"  {story.gas:,} gas in all"
-
-
-def _due(found: Summary, now: int) -> str:
-    if found.deadline == NO_DEADLINE:
-        return ""
-    late = "" if found.deadline >= now else "; anyone may end the game against it"
-    return f", has to move {distance(found.deadline, now)}{late}"
 
 
 def _happening_lines(each: Happening, steps: int) -> Iterator[str]:

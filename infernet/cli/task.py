@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from eth_utils.address import to_checksum_address
 
 from executor.policy import MINIMUM_SECONDS
 from infernet.audit.models import names_of_models
@@ -124,7 +125,7 @@ def list_(
     settings = load(config, seam_flags(rpc, contracts, keystore, None)).config
     use_data_dir(settings)
     board = _board(settings)
-    requester = Address(address_of(keystore_of(settings))) if is_mine else None
+    requester = _requester(settings) if is_mine else None
     found = tasks_of(board, requester, last)
     if as_json:
         typer.echo(json.dumps([as_object(each) for each in found], indent=2))
@@ -243,6 +244,11 @@ def _follow(board: Contracts, task_id: TaskId, tell: Callable[[Progress], None])
 
 def _board(settings: Config) -> Contracts:
     return open_contracts(settings, open_chain(settings))
+
+
+def _requester(settings: Config) -> Address:
+    # Keystores write addresses in lower case, the chain with its checksum.
+    return Address(to_checksum_address(address_of(keystore_of(settings))))
 
 
 def _inputs(name: str, model: Model, given: list[Path]) -> list[bytes]:
