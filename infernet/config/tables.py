@@ -58,7 +58,7 @@ class InfernetTable:
     enabled: bool = _is(values.switch, False, "serve tasks at all")
     models: tuple[str, ...] = _is(values.texts, (), "names of the models to serve or to watch")
     stake: int = _is(values.ether, 0, "locked per task; a model's floor at least", unit="ether")
-    max_tasks: int = _is(values.count, 4, "tasks in work at once")
+    max_tasks: int = _is(values.count(256), 4, "tasks in work at once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class BackendTable:
     """What computes."""
 
     type: str = _is(values.text, "onnxruntime", "onnxruntime, reference or an installed adapter")
-    threads: int = _is(values.count, 1, "threads for each inference")
+    threads: int = _is(values.count(1_024), 1, "threads for each inference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,14 @@ class NetworkTable:
         mask=_masked_urls,
         variable="INFERNET_RPC_URL",
     )
-    quorum: int | None = _is(values.count, None, "nodes that must agree; default: most of them")
-    chain_id: int | None = _is(values.count, None, "refuse any other chain")
+    quorum: int | None = _is(
+        values.count(1_000), None, "nodes that must agree; default: most of them"
+    )
+    chain_id: int | None = _is(values.count(2**63 - 1), None, "refuse any other chain")
     contracts: Path | None = _is(values.path, None, "the contracts' addresses, a JSON file")
-    confirmations: int = _is(values.whole, 12, "blocks after which a transaction counts as settled")
+    confirmations: int = _is(
+        values.whole(100_000), 12, "blocks after which a transaction counts as settled"
+    )
     poll_seconds: float = _is(values.seconds, 1.0, "pause after a look that found nothing")
     max_fee: int | None = _is(
         values.gwei, None, "most for a unit of gas, of what can wait", unit="gwei"
