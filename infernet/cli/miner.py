@@ -66,6 +66,9 @@ def init(
     else:
         address = address_of(keystore)
         screen.line(f"{keystore} is kept as it is")
+    # The URL of a node may hold a password.
+    settings.touch(mode=0o600)
+    settings.chmod(0o600)
     settings.write_text(miner_toml(_as_seen_from(folder, passphrase_file)), encoding="utf-8")
     screen.prose(f"settings in {settings}; say there what to serve and where the chain is")
     screen.prose(

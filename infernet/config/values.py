@@ -47,14 +47,16 @@ def texts(value: object) -> tuple[str, ...]:
 def urls(value: object) -> tuple[str, ...]:
     """Read one URL or several."""
     found = texts(value)
-    if not all(_is_address(url, "http", "https") and urlsplit(url).netloc for url in found):
+    if not all(map(_is_web_address, found)):
         raise ValueError('http(s) URLs of nodes, such as "http://127.0.0.1:8545"')
     return found
 
 
 def web_address(value: object) -> str:
     """Read one http(s) URL."""
-    (found,) = urls([text(value)])
+    found = text(value)
+    if not _is_web_address(found):
+        raise ValueError('one http(s) URL, such as "https://example.org/hook"')
     return found
 
 
@@ -192,6 +194,10 @@ def _whole(value: object) -> int | None:
     if isinstance(value, str) and re.fullmatch(rf"[0-9][0-9_]{{0,{_MAX_DIGITS}}}", value):
         value = int(value.replace("_", ""))
     return None if isinstance(value, bool) or not isinstance(value, int) or value < 0 else value
+
+
+def _is_web_address(url: str) -> bool:
+    return _is_address(url, "http", "https") and bool(urlsplit(url).netloc)
 
 
 def _is_address(url: str, *schemes: str) -> bool:

@@ -205,3 +205,12 @@ def test_one_account_has_one_player_and_it_ends_in_order(
         process.wait()
     assert run(["miner", "withdraw"]) == 0
     assert "4 ETH taken out; 0 ETH stay locked" in capfd.readouterr().err
+
+
+def test_nobody_else_reads_the_settings(made: Path) -> None:
+    """They may hold the password of a node, also when they replace a file open to all."""
+    settings = made / "miner.toml"
+    settings.chmod(0o644)
+    command = ["miner", "init", str(made), "--passphrase-file", str(made / "passphrase")]
+    assert run([*command, "--force"]) == 0
+    assert settings.stat().st_mode & 0o777 == 0o600

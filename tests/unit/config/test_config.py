@@ -62,7 +62,7 @@ def test_stakes_are_exact_to_the_wei(tmp_path: Path, text: str, wei: int) -> Non
         ("[network]\nmax_fee = 0.0000000001", "a price in gwei"),
         ('[network]\nrpc = "http://a:99999"', r"http\(s\) URLs"),
         ('[network]\nrpc = "http://[::1"', r"http\(s\) URLs"),
-        ('[fisherman]\nwebhook = "http://a:99999"', r"http\(s\) URLs"),
+        ('[fisherman]\nwebhook = "http://a:99999"', r"one http\(s\) URL, such"),
         ('[queue]\nredis = "redis://[x"', "a Redis URL"),
         ('[wallet]\nkeystore = "\\u0000x"', "without the character 0"),
         ('[wallet]\nkeystore = "~nobody-of-that-name/x"', "home folder"),
