@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from threading import Lock
 
-from .connection import Chain, translated
+from .connection import Chain, integer, translated
 from .errors import FeeAboveCap
 from .records import NO_WEI, Wei
 
@@ -67,7 +67,8 @@ class Prices:
     def _ask(self) -> Fees:
         with translated("asking for fees", self.chain.name):
             web3 = self.chain.web3
-            self._base = Wei(int(web3.eth.get_block("latest").get("baseFeePerGas", 0)))
+            latest = self.chain.ask("eth_getBlockByNumber", "latest", False)
+            self._base = Wei(integer(latest.get("baseFeePerGas") or 0))
             answer = web3.provider.make_request("eth_maxPriorityFeePerGas", [])
         tip = answer.get("result")
         if isinstance(tip, str):

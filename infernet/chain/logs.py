@@ -13,6 +13,7 @@ from infernet.store.events import Log
 
 from .abi import checksummed
 from .artifacts import Artifact
+from .connection import integer, octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,15 @@ def kinds_of(artifact: Artifact) -> dict[str, EventKind]:
 
 
 def log_of(raw: Any) -> Log:
-    """Return a log as web3 gives it."""
+    """Return a log of a node's answer."""
     return Log(
-        int(raw["blockNumber"]),
-        int(raw["logIndex"]),
-        bytes.fromhex(raw["address"][2:]),
-        tuple(bytes(topic) for topic in raw["topics"]),
-        bytes(raw["data"]),
-        bytes(raw["transactionHash"]),
-        bytes(raw["blockHash"]),
+        integer(raw["blockNumber"]),
+        integer(raw["logIndex"]),
+        octets(raw["address"]),
+        tuple(octets(topic) for topic in raw["topics"]),
+        octets(raw["data"]),
+        octets(raw["transactionHash"]),
+        octets(raw["blockHash"]),
     )
 
 

@@ -438,7 +438,7 @@ def test_round_trips_of_a_send(player: Player, monkeypatch: pytest.MonkeyPatch) 
         "eth_getTransactionCount",
         "eth_sendRawTransaction",
         "eth_getTransactionReceipt",
-        "eth_getBlockByNumber",
+        "eth_getBlockByHash",
     ]
     player.wallet.tend()
     calls.clear()
