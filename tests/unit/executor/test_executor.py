@@ -238,8 +238,7 @@ def _repeat_history(contracts: Contracts, count: int) -> None:
         log for name in names for log in index.select(market._code, market._events[name].topic0)
     ]
     number, block_hash = index.checkpoints()[0]
-    others = [log for log in logs if log.block == number]
-    others += [
+    others = [
         replace(log, block=number, place=1_000 + len(logs) * i + place, topics=_renamed(log, i))
         for i in range(count)
         for place, log in enumerate(logs)
