@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ from .reverts import explain
 GAS_CEILING = 16_777_216
 _BLOCK_GAS = 60_000_000
 _CALL_OVERHEAD_GAS = 20_000
+# The embedded chain raises the limit so far that a node's brackets in brackets overrun the stack.
+sys.setrecursionlimit(5_000)
 _KEPT_TIMES = 1_024
 
 

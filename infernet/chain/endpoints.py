@@ -207,7 +207,8 @@ def _content(answer: requests.Response, deadline: float) -> bytes:
 def _parsed(content: bytes) -> Response:
     try:
         answer = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
+        # Brackets in brackets end at the parser's depth, however many a stranger sends.
         answer = None
     if isinstance(answer, dict):
         if answer.get("error") is not None:

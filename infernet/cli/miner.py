@@ -56,7 +56,12 @@ def init(
 ) -> None:
     """Make a key in an encrypted keystore, and a miner.toml that names it; print the account."""
     screen = Screen.open(to_stderr=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be made a folder: {error.strerror}; name another"
+        ) from None
     settings, keystore = folder / "miner.toml", folder / "keystore.json"
     if settings.exists() and not force:
         raise ConfigError(f"{settings} exists already; edit it, or replace it with --force")

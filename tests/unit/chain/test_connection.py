@@ -77,6 +77,13 @@ def test_answer_that_is_no_json_is_refused(server: str, monkeypatch) -> None:
         connect(server)
 
 
+def test_answer_of_nothing_but_brackets_is_refused(server: str, monkeypatch) -> None:
+    monkeypatch.setattr("infernet.chain.panel._ATTEMPTS", 1)
+    monkeypatch.setattr(_Answer, "body", b"[" * 10_000_000)
+    with pytest.raises(ChainUnavailable, match="does not answer as a chain's node does"):
+        connect(server)
+
+
 def test_error_of_the_node_can_be_tried_again(server: str, monkeypatch) -> None:
     body = b'{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"database is locked"}}'
     monkeypatch.setattr(_Answer, "body", body)
