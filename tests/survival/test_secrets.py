@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from eth_account import Account
 
 from infernet.chain.deployment import Contracts, Deployment
@@ -256,6 +257,7 @@ def provoke(scene: Scene, anvil: Anvil) -> None:
     settings.write_text(text)
 
 
+@pytest.mark.slow
 def test_no_secret_leaves_its_file(tmp_path: Path, anvil: Anvil) -> None:
     scene = settle(anvil, tmp_path)
     needles = secrets_of(tmp_path)
