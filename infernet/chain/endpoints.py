@@ -15,6 +15,8 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
+from .shapes import has_form
+
 Response = dict[str, Any]
 
 CONNECT_SECONDS = 5.0
@@ -27,6 +29,14 @@ _SLOW_FACTOR, _SLOW_SECONDS = 4.0, 0.05
 _FIRST_SHUN_SECONDS = 0.5
 _LONGEST_SHUN_SECONDS = 60.0
 _TOO_MANY_REQUESTS, _REQUEST_TIMEOUT = 429, 408
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One JSON-RPC request; `body`: as it travels."""
+
+    method: str
+    body: bytes
 
 
 class EndpointFault(Exception):
@@ -84,11 +94,14 @@ class Endpoint:
             faults = dict(self._faults)
         return EndpointStatus(self.name, self.is_shunned, faults, self._latency_seconds, self.head)
 
-    def ask(self, body: bytes, seconds: float = READ_SECONDS) -> Response:
+    def ask(self, question: Question, seconds: float = READ_SECONDS) -> Response:
         """Return the answer to one JSON-RPC request, or raise EndpointFault, counted."""
         began = time.monotonic()
         try:
-            answer = self._post(body, began + seconds)
+            answer = self._post(question.body, began + seconds)
+            if "result" in answer and not has_form(question.method, answer["result"]):
+                what = f"does not answer {question.method} as a chain's node does"
+                raise EndpointFault("malformed", what)
         except EndpointFault as fault:
             self.blame(fault.kind, fault.retry_seconds)
             raise
