@@ -42,7 +42,7 @@ from .nets import network
 
 TASKS = 40
 MAX_TASKS = 4
-FEE = Wei(10**15)
+FEE = Wei(10**16)
 _ETHER = 10**18
 # Of the miner's wall time, what may pass without an inference under way is bounded elsewhere; this
 # bounds the rate itself.

@@ -24,6 +24,11 @@ class Fees:
     max_fee: Wei
     tip: Wei
 
+    @property
+    def paid(self) -> Wei:
+        """Return what a unit costs in the next block, for fees as `Prices` gives them."""
+        return Wei((self.max_fee + self.tip) // 2)
+
     def raised_to(self, other: Fees) -> Fees:
         """Return what replaces these: an eighth more, as nodes demand, or `other` if dearer."""
         return Fees(

@@ -234,10 +234,7 @@ class Outbox:
                 self._advance(slot.id)
 
     def _include(self, slot: Slot, inclusion: Inclusion, head: int) -> SlotState:
-        with self.journal.database.transaction():
-            if slot.inclusion != inclusion:
-                self.journal.include(slot.id, inclusion)
-            is_news = self.journal.mark_reported(slot.id)
+        is_news = slot.inclusion != inclusion and self.journal.include(slot.id, inclusion)
         self._forget(slot.id)
         if is_news:
             self.on_included(self.journal.slot(slot.id))

@@ -111,11 +111,12 @@ class Reaper:
                 self.reach(action, Moment.UNSENT)
             return slot
 
-        def including(self_: Journal, slot_id: int, found: Inclusion) -> None:
+        def including(self_: Journal, slot_id: int, found: Inclusion) -> bool:
             action = self_.action(slot_id)
             self.reach(action, Moment.SEEN)
-            include(self_, slot_id, found)
+            is_news = include(self_, slot_id, found)
             self.reach(action, Moment.RECORDED)
+            return is_news
 
         def broadcasting(chain: Chain, raw: bytes) -> Any:
             answer = broadcast(chain, raw)
