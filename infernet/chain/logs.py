@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -14,6 +15,8 @@ from infernet.store.events import Log
 from .abi import checksummed
 from .artifacts import Artifact
 from .connection import integer, octets
+
+_KEPT_EVENTS, _SHORT_BYTES = 4_096, 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class EventKind:
         marked = list(zip(inputs, is_indexed, strict=True))
         self._indexed = [item for item, indexed in marked if indexed]
         self._others = [item for item, indexed in marked if not indexed]
+        # What is open is looked at in every turn.
+        self._remembered = lru_cache(_KEPT_EVENTS)(self._decoded)
 
     def topic_of(self, argument: str) -> int:
         """Return the number of the topic that holds an argument."""
@@ -61,7 +66,11 @@ class EventKind:
         return topics, left
 
     def decoded(self, log: Log) -> Event:
-        """Return what a whole log says."""
+        """Return what a whole log says; short ones are remembered, and must not be changed."""
+        assert log.data is not None
+        return self._remembered(log) if len(log.data) <= _SHORT_BYTES else self._decoded(log)
+
+    def _decoded(self, log: Log) -> Event:
         assert log.data is not None
         arguments = {}
         for (name, kind), topic in zip(self._indexed, log.topics[1:], strict=True):
