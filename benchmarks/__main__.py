@@ -1,23 +1,42 @@
-"""Run the benchmarks: `python -m benchmarks [NAME ...]`, all of them by default."""
+"""Run the benchmarks: `python -m benchmarks [NAME ...]`, all but the soak by default."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from importlib import import_module
 
-NAMES = ("executor", "prover", "reference", "imports", "disputes", "anvil", "miner", "rivals")
+NAMES = (
+    "executor",
+    "prover",
+    "reference",
+    "imports",
+    "disputes",
+    "anvil",
+    "miner",
+    "rivals",
+    "replay",
+)
+# Takes most of an hour.
+SOAK = "soak"
 
 
-def main(wanted: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the named benchmarks and return the number that missed a target."""
-    unknown = [name for name in wanted if name not in NAMES]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, SOAK)))
+    parser.add_argument("--tasks", type=int, default=1_000, help="of the soak")
+    parser.add_argument("--share", type=float, default=0.03, help="of the soak's results, lies")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.names if name not in (*NAMES, SOAK)]
     if unknown:
-        print(f"no benchmark named {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        print(f"no benchmark named {', '.join(unknown)}; there are {', '.join((*NAMES, SOAK))}")
         return 2
     missed = 0
-    for name in wanted or NAMES:
+    for name in given.names or NAMES:
         print(f"\n== {name}", flush=True)
-        missed += bool(import_module(f"benchmarks.{name}").main())
+        options = {"tasks": given.tasks, "share": given.share} if name == SOAK else {}
+        missed += bool(import_module(f"benchmarks.{name}").main(**options))
     return missed
 
 

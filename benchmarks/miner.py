@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
@@ -42,10 +43,10 @@ from .nets import network
 
 TASKS = 40
 MAX_TASKS = 4
-FEE = Wei(10**15)
+RUNS = 200
+FEE = Wei(10**16)
 _ETHER = 10**18
-# Of the miner's wall time, what may pass without an inference under way is bounded elsewhere; this
-# bounds the rate itself.
+# With four threads, on two common cores that run the node as well.
 LIMIT_TASKS_PER_SECOND = 5.0
 _PARTS = {
     "eth_estimateGas": "simulating",
@@ -113,10 +114,10 @@ def measured(work: Clockwork) -> Iterator[None]:
 class Watch:
     """Waits until a miner has reported an event so many times."""
 
-    def __init__(self, work: Clockwork) -> None:
+    def __init__(self) -> None:
         self.events: Counter[str] = Counter()
         self.errors: list[Exception] = []
-        self._work, self._changed = work, threading.Condition()
+        self._changed = threading.Condition()
 
     def on_report(self, report: Report) -> None:
         with self._changed:
@@ -127,7 +128,7 @@ class Watch:
         self.errors.append(error)
 
     def on_tick(self, duration_seconds: float) -> None:
-        self._work.add("looking (one thread)", duration_seconds, "tick")
+        """Nothing: what a turn does is timed where it is done."""
 
     def until(self, event: str, times: int) -> None:
         """Return once an event came so often; raise TimeoutError after two minutes."""
@@ -154,7 +155,7 @@ def measure(folder: Path, workers: int, work: Clockwork) -> float:
         contracts.market.request_with_input(purse, request, data, FEE)
 
     chain = connect(URL)
-    watch, database = Watch(work), open_database(account_file(folder, chain.chain_id, f"{workers}"))
+    watch, database = Watch(), open_database(account_file(folder, chain.chain_id, f"{workers}"))
     own = Contracts(chain, contracts.deployment, database)
     wallet = Wallet(chain, signer, journal=Journal(database, signer.address))
     policy = Policy(own.registry.floor(program), max_tasks=TASKS)
@@ -175,12 +176,13 @@ def measure(folder: Path, workers: int, work: Clockwork) -> float:
     stop = threading.Event()
     loop = threading.Thread(target=run, args=(executor, wallet, stop, watch, Pace(0.05)))
     work.clear()
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     loop.start()
     try:
         watch.until("result_asserted", TASKS)
-        asserted = time.perf_counter() - began
-        _show(f"{workers} threads, request to assert", asserted, work)
+        asserted, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+        title = f"{workers} threads" if workers else "one thread, none beside it"
+        _show(f"{title}, claim to assertion", asserted, cpu, work, is_whole=not workers)
         chain.web3.provider.make_request("evm_increaseTime", [21_700])
         chain.web3.provider.make_request("evm_mine", [])
         began = time.perf_counter()
@@ -189,18 +191,36 @@ def measure(folder: Path, workers: int, work: Clockwork) -> float:
     finally:
         stop.set()
         loop.join()
-    print(f"  {'':24} assert to final, {TASKS / final:.1f} tasks/s, {len(watch.errors)} errors")
+    print(f"  then to finality: {TASKS / final:.1f} tasks/s; {len(watch.errors)} errors")
     database.close()
     return TASKS / asserted
 
 
-def _show(title: str, seconds: float, work: Clockwork) -> None:
-    print(f"{title}: {TASKS / seconds:.1f} tasks/s, {1000 * seconds / TASKS:.0f} ms a task")
-    print(f"  {'part':24} {'ms a task, all threads':>22}")
-    for part, spent in work.seconds.most_common():
-        print(f"  {part:24} {1000 * spent / TASKS:>22.1f}")
+def _show(title: str, seconds: float, cpu_seconds: float, work: Clockwork, is_whole: bool) -> None:
+    """Print the parts of a task; with one thread they and the rest are the whole."""
+    each, spent = 1000 / TASKS, work.seconds
+    inference = spent["inference"]
+    print(f"{title}: {TASKS / seconds:.1f} tasks/s, {each * seconds:.1f} ms a task", end=", ")
+    print(f"{each * cpu_seconds:.1f} ms of processor")
+    for part, part_seconds in spent.most_common():
+        print(f"  {part:34} {each * part_seconds:>8.1f} ms")
+    if is_whole:
+        print(f"  {'the rest: decoding, choosing':34} {each * (seconds - spent.total()):>8.1f} ms")
+        print(f"  {'whole':34} {each * seconds:>8.1f} ms", end=", ")
+        print(f"{1 - inference / seconds:.0%} of it outside inference")
     calls = ", ".join(f"{name} {count / TASKS:.1f}" for name, count in work.calls.most_common(14))
     print(f"  calls a task: {calls}", flush=True)
+
+
+def inference_alone(threads: int) -> float:
+    """Return the runs a second of so many threads that do nothing else: the limit."""
+    net = network("mobilenetv2")
+    start, data = runner(BUILT_IN["onnxruntime"], net.model.program), net.data.tobytes()
+    start(data).output  # noqa: B018
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda _: start(data).output, range(RUNS)))
+    return RUNS / (time.perf_counter() - began)
 
 
 def main() -> int:
@@ -215,6 +235,8 @@ def main() -> int:
             with measured(work):
                 measure(Path(folder), 0, work)
                 rate = measure(Path(folder), MAX_TASKS, work)
+        for threads in (1, MAX_TASKS):
+            print(f"inference alone, {threads} threads: {inference_alone(threads):.1f} runs/s")
     finally:
         process.terminate()
         process.wait()

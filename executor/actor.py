@@ -14,7 +14,6 @@ from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import Reverted
 from infernet.chain.wallet import Wallet
-from infernet.store.closed import Closed
 from infernet.store.database import Database, open_database
 
 from .defence import Defence
@@ -22,6 +21,7 @@ from .means import Look, Means
 from .policy import Policy
 from .runs import OnInference, Runs, ignore_inference
 from .service import Service
+from .tries import Tries
 
 # Runs kept for games in play, besides those of the tasks in work.
 _SPARE_RUNS = 4
@@ -32,7 +32,8 @@ class Executor:
     """One miner. It meets others on chain alone. `name` is what its reports call it.
 
     `database`: None keeps what it knows in memory. `crew`: on whose threads it works; none by
-    default. Raises ConformanceError unless `conformance`, made on this machine, is exact.
+    default. Raises ConformanceError unless `conformance`, made on this machine, is exact, and
+    InferenceFailed if a model does not run at all.
     """
 
     contracts: Contracts
@@ -52,17 +53,19 @@ class Executor:
     def __post_init__(self) -> None:
         self.conformance.require_exact()
         most = self.policy.max_tasks + _SPARE_RUNS
+        tries = Tries(self.database or open_database(None))
         self._means = Means(
             self.contracts,
             self.wallet,
             self.holdings,
             self.policy,
-            Runs(self.holdings, self.contracts.market, most, self.on_inference),
-            Closed(self.database or open_database(None)),
+            Runs(self.holdings, self.contracts.market, tries, most, self.on_inference),
+            tries,
             self.crew,
             self.name,
             self.tell,
         )
+        self._means.runs.rehearse()
         self._service, self._defence = Service(self._means), Defence(self._means)
 
     def tick(self) -> bool:

@@ -107,7 +107,8 @@ class Defence:
             what = "takes its cost out of a lost challenger's bond"
             means.say("game_settled", what, sent, result.task_id, result.assertion_id)
             return True
-        if self._is_voided(result):
+        voided_at = games.contest(result.assertion_id).voided_at
+        if voided_at and not record.is_lost(voided_at):
             self._naps.begin(game_id, look, NO_DEADLINE)
             return False
         acted = self._move(challenge, result, record, look)
@@ -166,6 +167,3 @@ class Defence:
         what = "makes its result final and earns the fee"
         means.say("result_final", what, sent, result.task_id, assertion_id)
         return True
-
-    def _is_voided(self, result: AssertionFound) -> bool:
-        return self._means.contracts.games.is_voided(result.assertion_id)

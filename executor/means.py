@@ -11,10 +11,10 @@ from infernet.actors.report import Report, Tell
 from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, AssertionId, Seconds, TaskId
 from infernet.chain.wallet import Sent, Wallet
-from infernet.store.closed import Closed
 
 from .policy import Policy
 from .runs import Runs
+from .tries import Tries
 
 Head = tuple[int, bytes]
 
@@ -60,7 +60,7 @@ class Means:
     holdings: Holdings
     policy: Policy
     runs: Runs
-    closed: Closed
+    tries: Tries
     crew: Crew
     name: str
     tell: Tell

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infernet.chain.market import TaskFound
-from infernet.chain.records import NO_WEI, Wei
+from infernet.chain.records import Wei
 
 from .errors import PolicyError
 
+# A task that ends sooner is left alone.
+MINIMUM_SECONDS = 600
 # Of the expected time, what a task may take before it is called late.
 _MARGIN = 3
 
@@ -19,15 +21,15 @@ class Policy:
     """What a miner is ready for; raise PolicyError for what makes no sense.
 
     `stake_wei`: locked for each task, at least the model's floor. `max_tasks`: tasks in work at a
-    time, claimed and not asserted; 0 claims none and ends what was begun. A task that ends in less
-    than `minimum_seconds` is left alone: who claims it and comes too late with the result loses a
-    part of its stake.
+    time, claimed and not asserted; 0 claims none and ends what was begun. `minimum_fee_wei`: None
+    wants what a task's gas costs at today's price. A task that ends in less than `minimum_seconds`
+    is left alone: who claims it and comes too late with the result loses a part of its stake.
     """
 
     stake_wei: Wei
     max_tasks: int = 4
-    minimum_fee_wei: Wei = NO_WEI
-    minimum_seconds: int = 600
+    minimum_fee_wei: Wei | None = None
+    minimum_seconds: int = MINIMUM_SECONDS
 
     def __post_init__(self) -> None:
         if self.max_tasks < 0:
@@ -36,13 +38,13 @@ class Policy:
             raise PolicyError(f"the stake is {self.stake_wei} wei; choose more than nothing")
 
 
-def fits(seconds_left: int, seconds_to_assert: int, expected_seconds: float, ahead: int) -> bool:
-    """Say whether a task can be asserted in time behind `ahead` others that are in work.
+def fits(seconds_left: int, seconds_to_assert: int, expected_seconds: float) -> bool:
+    """Say whether a task can be asserted in time.
 
-    `seconds_left`: until the task's deadline; `seconds_to_assert`: what the market gives a claim.
+    `seconds_left`: until the task's deadline; `seconds_to_assert`: what the market gives a claim;
+    `expected_seconds`: of its own run and of all that are in work before it.
     """
-    needed = expected_seconds * (ahead + 1) * _MARGIN
-    return needed <= min(seconds_left, seconds_to_assert)
+    return expected_seconds * _MARGIN <= min(seconds_left, seconds_to_assert)
 
 
 def by_worth(offers: Iterable[tuple[TaskFound, float]]) -> list[TaskFound]:

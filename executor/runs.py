@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -16,9 +16,8 @@ from interpreter.merkle import Hash
 from interpreter.program import Step
 
 from .errors import InferenceFailed
+from .tries import Tries
 
-# Before a model has run: what a common processor does in a second.
-_STEPS_PER_SECOND = 100_000_000
 _SHORTEST_SECONDS = 0.001
 
 OnInference = Callable[[ProgramRoot, float], None]
@@ -28,18 +27,26 @@ def ignore_inference(root: ProgramRoot, duration_seconds: float) -> None:
     """Note nothing about a run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SharedRun:
     """A run that answers one thread at a time; whatever an engine raises is InferenceFailed."""
 
     run: Run
+    _output: bytes | None = None
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def has_output(self) -> bool:
+        """Return whether the output is known already."""
+        return self._output is not None
 
     @property
     def output(self) -> bytes:
         """Return the output bytes."""
         with self._lock, _guarded():
-            return self.run.output
+            if self._output is None:
+                self._output = self.run.output
+            return self._output
 
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
         """Return the state hash before each step, in the order given."""
@@ -56,13 +63,18 @@ class Runs:
     """Keeps the `most` runs used last. Threads may share it."""
 
     def __init__(
-        self, holdings: Holdings, market: Market, most: int, on_inference: OnInference
+        self,
+        holdings: Holdings,
+        market: Market,
+        tries: Tries,
+        most: int,
+        on_inference: OnInference,
     ) -> None:
         self._holdings, self._market, self._most = holdings, market, most
-        self._on_inference = on_inference
+        self._tries, self._on_inference = tries, on_inference
         self._kept: OrderedDict[TaskId, SharedRun] = OrderedDict()
         self._seconds: dict[ProgramRoot, float] = {}
-        self._lock = Lock()
+        self._lock, self._alone = Lock(), Lock()
 
     def of(self, task_id: TaskId, root: ProgramRoot) -> SharedRun | None:
         """Return the run of a task; None while the node does not tell its input.
@@ -86,27 +98,46 @@ class Runs:
         return run
 
     def infer(self, task_id: TaskId, root: ProgramRoot) -> bytes | None:
-        """Return a task's output and note how long that took; None without its input."""
+        """Return a task's output and note how long that took; None without its input.
+
+        Raises InferenceFailed.
+        """
+        with self._lock:
+            known = self._kept.get(task_id)
+        if known and known.has_output:
+            return known.output
+        # One of the tasks that were in work at a crash may be its cause: one at a time tells which.
+        with self._alone if self._tries.count(task_id) else nullcontext():
+            return self._infer(task_id, root)
+
+    def _infer(self, task_id: TaskId, root: ProgramRoot) -> bytes | None:
+        self._tries.begin(task_id)
         run = self.of(task_id, root)
         if run is None:
+            self._tries.succeed(task_id)
             return None
         began = time.perf_counter()
         output = run.output
         seconds = time.perf_counter() - began
+        self._tries.succeed(task_id)
         with self._lock:
             # A run beside others is slower; what counts is what to expect.
-            before = self._seconds.get(root, seconds)
-            self._seconds[root] = max(_SHORTEST_SECONDS, (before + seconds) / 2)
+            self._seconds[root] = max(_SHORTEST_SECONDS, (self._seconds[root] + seconds) / 2)
         self._on_inference(root, seconds)
         return output
 
+    def rehearse(self) -> None:
+        """Run each model once, on zeros, to know how long it takes; raises InferenceFailed."""
+        for root, holding in self._holdings.items():
+            began = time.perf_counter()
+            with _guarded():
+                holding.start_run(bytes(holding.header.input_type.byte_count)).output  # noqa: B018
+            self._seconds[root] = max(_SHORTEST_SECONDS, time.perf_counter() - began)
+
     def expected_seconds(self, root: ProgramRoot) -> float:
-        """Return how long an inference takes: as measured, or guessed from its steps."""
+        """Return how long an inference takes, as measured."""
         with self._lock:
-            if root in self._seconds:
-                return self._seconds[root]
-        steps = self._holdings[root].header.steps_per_iteration
-        return max(_SHORTEST_SECONDS, steps / _STEPS_PER_SECOND)
+            return self._seconds[root]
 
     def drop(self, task_id: TaskId) -> None:
         """Let go of a run; a dispute starts it again."""

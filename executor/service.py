@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
 from infernet.actors.crew import Work
+from infernet.chain.errors import InsufficientBalance
+from infernet.chain.fees import Prices
 from infernet.chain.market import TaskFound
 from infernet.chain.records import NO_WEI, ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.stake import Balance
 from infernet.chain.wallet import in_ether
 
-from .errors import InferenceFailed
 from .means import Head, Look, Means
 from .policy import by_worth, fits
 
-_FAILED = "executor.failed"
-_TRIES = 3
+# Upper bounds: claim, assertion and finality of one task; every move of one dispute.
+TASK_GAS = 400_000
+DEFENCE_GAS = 1_000_000
+# The journal has to take what is owed for tasks in work.
+_LEAST_ROOM_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +60,25 @@ class Service:
         self._floors: dict[ProgramRoot, Wei] = {}
         self._booked: dict[TaskId, _Booking] = {}
         self._lock = Lock()
-        self._tries: Counter[TaskId] = Counter()
         self._read: tuple[Head, _Market] | None = None
-        self._is_short = False
+        self._prices = Prices(means.contracts.chain)
+        self._given_up: set[TaskId] = set()
+        self._left_alone: set[str] = set()
 
     def works(self, look: Look) -> list[Work]:
         """Return what is to be done about tasks: results first, then claims."""
         market = self._look(look)
         self._settle_bookings(look, market)
         claimed = self._claimed(look, market)
+        hopeless = {task_id for task_id in claimed if self._has_failed(task_id)}
+        self._give_up(hopeless)
         works = [
             Work(task_id, partial(self._assert, market.offers[task_id], claim), claim.deadline)
             for task_id, claim in claimed.items()
-            if not self._has_failed(task_id)
+            if task_id not in hopeless
         ]
-        in_work = len(claimed.keys() | self._booked.keys())
-        if in_work < self._means.policy.max_tasks:
+        in_work = claimed.keys() | self._booked.keys()
+        if len(in_work) < self._means.policy.max_tasks:
             works += self._claims(look, market, in_work)
         return works
 
@@ -122,49 +128,94 @@ class Service:
                 and (booking.block is None or booking.block > look.head[0])
             }
 
-    def _claims(self, look: Look, market: _Market, in_work: int) -> Iterator[Work]:
-        means = self._means
-        wanted = self._wanted(look, market, in_work)
-        first = next(wanted, None)
-        if first is None:
-            return
-        balance = means.contracts.vault.balance(means.address)
-        with self._lock:
-            free = Wei(balance.free - sum(each.stake for each in self._booked.values()))
-        offer: TaskFound | None = first
-        while offer is not None and in_work < means.policy.max_tasks:
+    def _claims(self, look: Look, market: _Market, in_work: set[TaskId]) -> Iterator[Work]:
+        means, count, free = self._means, len(in_work), NO_WEI
+        expected = means.runs.expected_seconds
+        known = [market.offers[task_id] for task_id in in_work if task_id in market.offers]
+        ahead_seconds = sum(expected(offer.program_root) for offer in known)
+        for offer in self._wanted(look, market, ahead_seconds):
+            seconds = ahead_seconds + expected(offer.program_root)
+            if not self._fits(look, offer, seconds):
+                continue
             stake = Wei(max(means.policy.stake_wei, self._floor(offer.program_root)))
-            self._warn(stake, balance)
+            if count == len(in_work):
+                balance = means.contracts.vault.balance(means.address)
+                if self._is_hindered(stake, balance, count):
+                    return
+                with self._lock:
+                    free = Wei(balance.free - sum(each.stake for each in self._booked.values()))
             if free < stake:
                 return
+            self._left_alone.clear()
             with self._lock:
                 self._booked[offer.task_id] = _Booking(stake)
             yield Work(offer.task_id, partial(self._claim, offer, stake))
-            in_work, free = in_work + 1, Wei(free - stake)
-            offer = next(wanted, None)
+            count, free, ahead_seconds = count + 1, Wei(free - stake), seconds
+            if count >= means.policy.max_tasks:
+                return
 
-    def _wanted(self, look: Look, market: _Market, in_work: int) -> Iterator[TaskFound]:
+    def _wanted(self, look: Look, market: _Market, ahead_seconds: float) -> Iterator[TaskFound]:
         """Yield the open tasks that suit the policy, the best first."""
-        means = self._means
-        seconds = {root: means.runs.expected_seconds(root) for root in means.holdings}
-        to_assert = means.contracts.market_constants.assert_seconds
-        found = []
+        means, found, poor = self._means, [], 0
+        least = self._least_fee()
         for task_id, offer in market.offers.items():
-            left = offer.deadline - look.now
-            if left < means.policy.minimum_seconds or offer.fee < means.policy.minimum_fee_wei:
+            if offer.deadline - look.now < means.policy.minimum_seconds:
                 continue
             if task_id in market.results or task_id in self._booked or offer.iterations != 1:
                 # Runs are of one iteration.
                 continue
             if task_id in market.claims and look.now <= market.claims[task_id].deadline:
                 continue
-            expected = seconds[offer.program_root]
-            if fits(left, to_assert, expected, in_work):
+            if offer.fee < least:
+                poor += 1
+                continue
+            expected = means.runs.expected_seconds(offer.program_root)
+            if self._fits(look, offer, ahead_seconds + expected):
                 found.append((offer, expected))
+        if poor and not found:
+            needed = in_ether(least)
+            self._leave_alone("fees_too_low", f"none of {poor} pays {needed}, what one costs")
         for offer in by_worth(found):
             # What it does not hold it could not reveal, and would lose its stake for.
             if means.contracts.market.is_input_carried(offer.task_id) and self._is_fresh(offer):
                 yield offer
+
+    def _fits(self, look: Look, offer: TaskFound, seconds: float) -> bool:
+        to_assert = self._means.contracts.market_constants.assert_seconds
+        return fits(offer.deadline - look.now, to_assert, seconds)
+
+    def _least_fee(self) -> Wei:
+        """Return what a task has to pay: by the policy, or its gas at today's price."""
+        least = self._means.policy.minimum_fee_wei
+        return Wei(TASK_GAS * self._prices.now().paid) if least is None else least
+
+    def _is_hindered(self, stake: Wei, balance: Balance, in_work: int) -> bool:
+        """Return whether what is claimed now might not come to its end, and say why once.
+
+        A claim whose result cannot be asserted, or not be defended, loses its stake.
+        """
+        means = self._means
+        if balance.total < stake:
+            needed, held = in_ether(stake), in_ether(balance.total)
+            why = f"each needs a stake of {needed}, the vault holds {held}"
+            return self._leave_alone("stake_exhausted", why)
+        room = means.tries.room_bytes()
+        if room is not None and room < _LEAST_ROOM_BYTES:
+            why = f"{room >> 20} MiB are left on the disk of the data, make room"
+            return self._leave_alone("disk_short", why)
+        try:
+            gas = TASK_GAS * (in_work + 1) + DEFENCE_GAS
+            means.wallet.require_gas("the gas of a task to its end", gas)
+        except InsufficientBalance as error:
+            return self._leave_alone("gas_short", str(error))
+        return False
+
+    def _leave_alone(self, event: str, why: str) -> bool:
+        """Say once, until the next claim, why tasks are left alone; return True."""
+        if event not in self._left_alone:
+            self._left_alone.add(event)
+            self._means.say(event, f"leaves tasks alone: {why}")
+        return True
 
     def _is_fresh(self, offer: TaskFound) -> bool:
         """Return whether this miner has not failed at a task, nor lost its stake on it."""
@@ -173,15 +224,6 @@ class Service:
             return False
         market = means.contracts.market
         return not market.has_event("Slashed", taskId=task_id, executor=means.address)
-
-    def _warn(self, stake: Wei, balance: Balance) -> None:
-        """Say once that the vault could not back a task even if no other was in work."""
-        is_short = balance.total < stake
-        if is_short and not self._is_short:
-            needed, held = in_ether(stake), in_ether(balance.total)
-            what = f"leaves tasks alone: each needs a stake of {needed}, the vault holds {held}"
-            self._means.say("stake_exhausted", what)
-        self._is_short = is_short
 
     def _floor(self, root: ProgramRoot) -> Wei:
         if root not in self._floors:
@@ -203,12 +245,8 @@ class Service:
 
     def _assert(self, offer: TaskFound, claim: _Claim) -> bool:
         means, task_id = self._means, offer.task_id
-        try:
-            with means.contracts.feed.as_it_is():
-                output = means.runs.infer(task_id, offer.program_root)
-        except InferenceFailed:
-            self._note_failure(task_id)
-            raise
+        with means.contracts.feed.as_it_is():
+            output = means.runs.infer(task_id, offer.program_root)
         if output is None:
             return False
         market = means.contracts.market
@@ -218,17 +256,13 @@ class Service:
         means.say("result_asserted", "asserts a result", sent, task_id)
         return True
 
-    def _note_failure(self, task_id: TaskId) -> None:
-        """Give a task up after some tries: its claim expires, and it is not claimed again."""
-        with self._lock:
-            self._tries[task_id] += 1
-            is_hopeless = self._tries[task_id] >= _TRIES
-            if is_hopeless:
-                del self._tries[task_id]
-        if is_hopeless:
-            self._means.closed.add(_FAILED, task_id)
+    def _give_up(self, hopeless: set[TaskId]) -> None:
+        """Say once of each task in work that it failed too often: its claim will expire."""
+        for task_id in hopeless - self._given_up:
             what = "gives a task up: the engine fails on its input"
             self._means.say("claim_lost", what, None, task_id)
+        self._given_up = hopeless
 
     def _has_failed(self, task_id: TaskId) -> bool:
-        return self._means.closed.contains(_FAILED, task_id)
+        is_busy = self._means.crew.is_busy_with(task_id)
+        return not is_busy and self._means.tries.is_hopeless(task_id)

@@ -9,7 +9,6 @@ from infernet.chain.records import (
     Asserted,
     AssertionId,
     AssertionStatus,
-    Contest,
     GameStatus,
     TaskId,
     Wei,
@@ -25,13 +24,19 @@ _BOND_SLACK_BPS = 5_000
 
 
 class Challenger:
-    """Commits challenges against results found false, and follows those it leaves to others."""
+    """Commits challenges against results found false.
+
+    `has_doubt`: this machine once disagreed with itself; nothing is challenged until a restart.
+    """
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self.has_doubt = False
 
     def works(self) -> list[Work]:
         """Return what is to be done about each false result that stands."""
+        if self.has_doubt:
+            return []
         due = self._means.checks.open(Finding.FALSE, self._means.now())
         return [Work(r.assertion_id, partial(self.challenge, r), r.window_end) for r in due]
 
@@ -39,24 +44,23 @@ class Challenger:
         """Commit a challenge if it is due, allowed and worth it; return whether it was sent."""
         means, assertion_id = self._means, AssertionId(result.assertion_id)
         asserted = means.contracts.market.assertion(assertion_id)
-        contest = means.contracts.games.contest(assertion_id)
-        if contest.voided_at or asserted.status is not AssertionStatus.PENDING:
+        if asserted.status is not AssertionStatus.PENDING:
             self._close(result, asserted)
             return False
-        if not means.policy.mode.challenges or means.now() > asserted.window_end:
+        is_void = means.contracts.games.is_voided(assertion_id)
+        if is_void or not means.policy.mode.challenges or means.now() > asserted.window_end:
             self._put_off(result)
             return False
         run = means.runs.of(assertion_id, TaskId(result.task_id))
         if run is None:
-            # The node does not yet tell again of an input that it told of before.
+            # The model is held no more, or the node does not tell of the input yet.
+            self._put_off(result)
             return False
         terms = means.contracts.market.terms(assertion_id)
         (final,) = run.state_hashes([Step(terms.steps)])
         commitment, game_id = means.commitment(assertion_id, final)
         if means.contracts.games.game(game_id).status is not GameStatus.NONE:
             self._put_off(result)
-            return False
-        if self._leaves(result, asserted, contest, final):
             return False
         return self._commit(result, asserted, terms.steps, commitment)
 
@@ -77,40 +81,18 @@ class Challenger:
             sent = games.commit(means.wallet, assertion_id, commitment, limit, deposit)
         means.say(
             "challenge_committed",
-            f"commits a challenge: {verdict}",
+            f"commits a challenge, {verdict.brief}",
             sent,
             task_id=TaskId(result.task_id),
             assertion_id=assertion_id,
         )
         return True
 
-    def _leaves(self, result: Result, asserted: Asserted, contest: Contest, final: bytes) -> bool:
-        """Say whether an earlier challenger, right so far, is left to win."""
-        means, policy = self._means, self._means.policy
-        left = asserted.window_end - means.now()
-        window = means.contracts.market_constants.window_seconds
-        if not policy.relies_on_others or left < policy.last_call_share * window:
-            return False
-        if not contest.unopened + contest.open or not self._is_right_elsewhere(result, final):
-            return False
-        self._put_off(result)
-        what = "leaves a false result to an earlier challenger for now"
-        self._say("left_to_others", what, result)
-        return True
-
-    def _is_right_elsewhere(self, result: Result, final: bytes) -> bool:
-        games = self._means.contracts.games
-        for found in games.challenges(assertionId=result.assertion_id):
-            record = games.game(found.game_id)
-            # What a commit holds is hidden until it is opened.
-            if record.status is GameStatus.COMMITTED:
-                return True
-            is_open = record.status in (GameStatus.EXECUTOR_TURN, GameStatus.CHALLENGER_TURN)
-            if is_open and record.claim == final:
-                return True
-        return False
-
     def _close(self, result: Result, asserted: Asserted) -> None:
+        if asserted.status is AssertionStatus.NONE:
+            # A reorganisation took it back; it is checked anew if it comes again.
+            self._means.checks.forget(result.assertion_id)
+            return
         self._means.checks.conclude(result.assertion_id, Finding.FALSE)
         if asserted.status is AssertionStatus.FINAL:
             self._say("false_result_final", "sees a false result become final", result)
@@ -120,8 +102,12 @@ class Challenger:
         self._say(event, f"{what}: {verdict}", result)
 
     def _put_off(self, result: Result) -> None:
-        later = self._means.now() + self._means.pause_seconds()
-        self._means.checks.postpone(result.assertion_id, later)
+        now = self._means.now()
+        pause = self._means.pause_seconds()
+        if now <= result.window_end:
+            # As long as there is time, the last try comes before it is over.
+            pause = min(pause, max(1, (result.window_end - now) // 2))
+        self._means.checks.postpone(result.assertion_id, now + pause)
 
     def _say(self, event: str, what: str, result: Result) -> None:
         task_id, assertion_id = TaskId(result.task_id), AssertionId(result.assertion_id)

@@ -38,7 +38,6 @@ class Checker:
     def __init__(self, means: Means, challenger: Challenger, crew: Crew) -> None:
         self._means, self._challenger, self._crew = means, challenger, crew
         self._seconds_each = 1.0
-        self._has_doubt = False
         self.has_more = False
 
     def works(self) -> list[Work]:
@@ -85,8 +84,9 @@ class Checker:
             means.checks.conclude(assertion_id, Finding.TRUE)
             self._say("result_checked", "re-executes a result and agrees", result)
             return False
-        self._has_doubt |= not is_sure
-        if self._has_doubt:
+        if not is_sure:
+            self._challenger.has_doubt = True
+        if self._challenger.has_doubt:
             what = "got two results of its own that differ, and challenges no more until a restart"
             return self._put_off(result, "own_results_differ", what)
         means.checks.conclude(assertion_id, Finding.FALSE, is_open=True)

@@ -26,6 +26,7 @@ REVEAL_TIMEOUT_GAS = 140_000
 
 # The contract's scale of what a reveal earns (spec: dispute.md, "Availability").
 _REVEAL_OVERHEAD_BYTES, _MOST_INPUT_BYTES = 4_096, 262_144
+_WEI_PER_ETHER = 10**18
 _YEAR_SECONDS = 365 * 24 * 3_600
 
 
@@ -50,6 +51,13 @@ class Verdict:
     def profit_wei(self) -> Wei:
         """Return what is left over; negative for a loss."""
         return Wei(self.reward_wei - self.cost_wei)
+
+    @property
+    def brief(self) -> str:
+        """Return reward and cost in a few words, rounded."""
+        return (
+            f"{self.reward_wei / _WEI_PER_ETHER:.3g} for {self.cost_wei / _WEI_PER_ETHER:.2g} ETH"
+        )
 
     def __str__(self) -> str:
         return (

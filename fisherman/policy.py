@@ -10,7 +10,7 @@ from infernet.chain.records import NO_WEI, Wei
 
 from .errors import PolicyError
 
-_SHARES = ("sample", "hidden_share", "last_call_share", "due_soon_share", "coverage_target")
+_SHARES = ("sample", "hidden_share", "due_soon_share", "coverage_target")
 
 
 class Mode(Enum):
@@ -47,8 +47,7 @@ class FishermanPolicy:
     `sample`: the share of results that it re-executes. `minimum_profit_wei`: what a challenge must
     leave over; a negative one allows to challenge at a loss. `hidden_share`: of the results whose
     input is hidden, the share that it expects to be false. `yearly_rate`: what money costs while it
-    is bound. `relies_on_others`: leave a lie to an earlier right challenger until `last_call_share`
-    of the window is left. `due_soon_share`: of the time for a move, the rest that is alarming.
+    is bound. `due_soon_share`: of the time for a move, the rest that is alarming.
     `coverage_target`: of what should have been checked, the share below which it gives alarm.
     `max_runs`: executions at once, and as many kept in memory for games.
     """
@@ -58,8 +57,6 @@ class FishermanPolicy:
     minimum_profit_wei: Wei = NO_WEI
     hidden_share: Fraction = Fraction(1, 2)
     yearly_rate: Fraction = Fraction(1, 10)
-    relies_on_others: bool = False
-    last_call_share: Fraction = Fraction(1, 4)
     due_soon_share: Fraction = Fraction(1, 4)
     coverage_target: Fraction = Fraction(99, 100)
     max_runs: int = 4

@@ -24,6 +24,7 @@ from infernet.chain.records import (
 from infernet.chain.wallet import Sent
 from interpreter.program import Step
 
+from .cost import REVEAL_TIMEOUT_GAS, gas_after_commit
 from .means import Means, position_of
 
 
@@ -37,21 +38,24 @@ class OwnMatters:
         )
         self._demands: set[AssertionId] = set()
         self._lost: set[GameId] = set()
+        self._game_gas = _most_gas(means)
         self._warned: dict[GameId, int] = {}
         self._next_block = means.contracts.deployment.block
         self._lock = Lock()
 
     def works(self) -> list[Work]:
         """Return what is to be done about each open matter."""
+        purse = self._means.purse
+        begun = purse.begun
         games = self._means.contracts.games.open_challenges(challenger=self._means.address)
-        lost = self._lost & {challenge.game_id for challenge in games}
-        self._means.purse.games_in_play = len(games) - len(lost)
+        demands = self._open_demands()
+        in_play = sum(challenge.game_id not in self._lost for challenge in games)
+        purse.recount(in_play * self._game_gas + len(demands) * REVEAL_TIMEOUT_GAS, begun)
         works = [
             Work(c.game_id, partial(self._pursue, c), c.open_deadline, is_urgent=True)
             for c in games
         ]
-        works += [Work(each, partial(self._end_demand, each)) for each in self._open_demands()]
-        return works
+        return works + [Work(each, partial(self._end_demand, each)) for each in demands]
 
     def _open_demands(self) -> list[AssertionId]:
         contracts = self._means.contracts
@@ -65,8 +69,8 @@ class OwnMatters:
 
     def _pursue(self, challenge: ChallengeFound) -> bool:
         games, game_id = self._means.contracts.games, challenge.game_id
-        record = games.game(game_id)
-        if record.status is GameStatus.LOST:
+        record, contest = games.game(game_id), games.contest(challenge.assertion_id)
+        if record.is_lost(contest.voided_at):
             if game_id not in self._lost:
                 self._lost.add(game_id)
                 position = position_of(game_id, record)
@@ -76,7 +80,6 @@ class OwnMatters:
         if record.status is GameStatus.NONE:
             # A reorganisation took the commit back; the wallet sends it again.
             return False
-        contest = games.contest(challenge.assertion_id)
         if contest.voided_at:
             self._warned.pop(game_id, None)
             return self._collect(challenge, record, contest)
@@ -180,3 +183,10 @@ class OwnMatters:
     ) -> None:
         assertion_id = challenge.assertion_id
         self._means.say(event, what, sent, assertion_id=assertion_id, position=position)
+
+
+def _most_gas(means: Means) -> int:
+    """Return the most gas that a game over any held model takes after its commit."""
+    arity = means.contracts.game_constants.arity
+    steps = [held.header.steps_per_iteration for held in means.holdings.values()]
+    return max((gas_after_commit(each, arity) for each in steps), default=0)

@@ -41,12 +41,16 @@ class Watch:
         self._next_block, self._head, self._is_new = head[0] + 1, head, False
 
     def _first_block(self) -> int:
-        """Return where to begin: whatever is older cannot be challenged any more."""
+        """Return where to begin: after an absence whatever was missed is counted.
+
+        A first start leaves alone what cannot be challenged any more.
+        """
+        if last := self._means.checks.last_block():
+            return last
         contracts, constants = self._means.contracts, self._means.contracts.market_constants
         longest = 2 * constants.window_seconds + constants.reveal_seconds
         oldest = contracts.chain.next_timestamp() - longest
-        first = first_block_at(contracts.chain, oldest, contracts.deployment.block)
-        return max(first, self._means.checks.last_block())
+        return first_block_at(contracts.chain, oldest, contracts.deployment.block)
 
     def _take_up(self) -> None:
         """Turn to results of models that were not held when they were noticed."""

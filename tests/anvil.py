@@ -82,7 +82,7 @@ class Anvil:
 
     def rpc(self, method: str, *parameters: object) -> Any:
         """Return the result of a call; raise AssertionError with what the node said."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+        body: Any = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
         answer = self._session.post(self.url, json=body, timeout=60).json()
         assert "error" not in answer, f"{method}: {answer['error']}"
         return answer["result"]

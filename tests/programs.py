@@ -202,7 +202,7 @@ class _Maker:
         stride = self.up_to(3), self.up_to(3)
         dilation = (self.up_to(2), self.up_to(2)) if self.rng.random() < 0.5 else (1, 1)
         spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-        pad = [int(self.rng.integers(0, k)) for k in kernel]
+        pad = int(self.rng.integers(0, kernel[0])), int(self.rng.integers(0, kernel[1]))
         ends = [int(self.rng.integers(0, k)) for k in kernel]
         sizes = [
             (size + before + after - span) // step + 1
@@ -214,7 +214,8 @@ class _Maker:
             if self.style == "fast":
                 return None
             sizes = [self.up_to(2), self.up_to(2)]
-        return Window(height, width, channels, *sizes, *kernel, *stride, *pad, *dilation)
+        out = sizes[0], sizes[1]
+        return Window(height, width, channels, *out, *kernel, *stride, *pad, *dilation)
 
     # Operators
 

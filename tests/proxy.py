@@ -162,7 +162,7 @@ class Proxy:
         return {"result": None}
 
     def _forward(self, method: str, params: list[Any]) -> Json:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        body: Any = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         answer: Json = self._session.post(self._upstream, json=body, timeout=60).json()
         return {key: answer[key] for key in ("result", "error") if key in answer}
 

@@ -37,16 +37,20 @@ OVERTAKEN = frozenset(
 OnOvertaken = Callable[[Reverted], None]
 
 
+def is_passing(error: Reverted) -> bool:
+    """Return whether a refusal is of the moment, and says nothing about who was refused."""
+    return error.error in EARLY | OVERTAKEN or isinstance(error, Overtaken)
+
+
 def attempt(work: Callable[[], bool], on_overtaken: OnOvertaken) -> bool:
     """Return what `work` returns; False if it is too early, or the chain has moved on."""
     try:
         return work()
     except Reverted as error:
-        if error.error in EARLY:
-            return False
-        if error.error not in OVERTAKEN and not isinstance(error, Overtaken):
+        if not is_passing(error):
             raise
-        on_overtaken(error)
+        if error.error not in EARLY:
+            on_overtaken(error)
         return False
 
 

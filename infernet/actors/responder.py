@@ -14,6 +14,7 @@ from infernet.chain.records import GameId
 from infernet.chain.wallet import Sent, Wallet
 from interpreter.program import Step
 
+from .attempt import is_passing
 from .board import read_game
 from .holdings import Run
 from .report import Position, Report, Tell
@@ -70,6 +71,8 @@ class Responder:
                 (final,) = run.state_hashes([Step(game.assertion.steps)])
                 sent = games.open_with_proof(self.wallet, game_id, salt, final, move.proof)
         except Reverted as error:
+            if is_passing(error):
+                raise
             # Only a player whose own states are false is refused: it has no legal move left.
             if game_id not in self.refused:
                 self.refused.add(game_id)

@@ -21,13 +21,18 @@ from infernet.chain.records import (
     TaskId,
     Wei,
 )
+from infernet.chain.wallet import in_ether
 
 WINNERS = {GameStatus.WON: Player.CHALLENGER, GameStatus.LOST: Player.EXECUTOR}
+NO_DEADLINE = Seconds(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A dispute in one line. `length`: steps still in doubt; 0 before the opening."""
+    """A dispute in one line. `length`: steps still in doubt; 0 before the opening.
+
+    `deadline`: of the next move, 0 once the game is decided.
+    """
 
     game_id: GameId
     assertion_id: AssertionId
@@ -37,6 +42,7 @@ class Summary:
     status: GameStatus
     bond: Wei
     length: int
+    deadline: Seconds
     block: int
 
 
@@ -108,6 +114,7 @@ def summary_of(contracts: Contracts, challenge: ChallengeFound) -> Summary:
         record.status,
         challenge.bond,
         record.length,
+        NO_DEADLINE if record.status in WINNERS else Seconds(record.deadline),
         challenge.block_number,
     )
 
@@ -151,15 +158,18 @@ def _player(event: Event) -> Player | None:
 
 def _words(event: Event) -> str:
     say = _WORDS[event.name]
-    return say.format(**{name: _shown(value) for name, value in event.arguments.items()})
+    return say.format(**{name: _shown(name, value) for name, value in event.arguments.items()})
 
 
-def _shown(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
+    if name in _MONEY:
+        return in_ether(Wei(value))
     return f"0x{value.hex()}" if isinstance(value, bytes) else value
 
 
+_MONEY = {"bond", "refunded", "paidToExecutor", "burned", "reward"}
 _WORDS = {
-    "ChallengeCommitted": "commits to a challenge, bond {bond} wei",
+    "ChallengeCommitted": "commits to a challenge, bond {bond}",
     "GameOpened": "opens the dispute, claims the final state {finalHash}",
     "Dissected": "cuts {length} steps from step {start}",
     "StepProved": "proves step {step}: {preHash} leads to {postHash}",
@@ -167,11 +177,10 @@ _WORDS = {
     "CommitForfeited": "the challenge was never opened",
     "GameLost": "the challenger has lost",
     "AssertionVoided": "the executor has lost, its result is void",
-    "GameSettled": "bond: {refunded} wei back, {paidToExecutor} wei to the executor, "
-    "{burned} wei burned",
+    "GameSettled": "bond: {refunded} back, {paidToExecutor} to the executor, {burned} burned",
     "PriorityClaimed": "claims to have been earlier",
-    "Rewarded": "{challenger} gets {reward} wei",
-    "Slashed": "stake: {burned} wei burned, {reward} wei for the winner",
+    "Rewarded": "{challenger} gets {reward}",
+    "Slashed": "stake: {burned} burned, {reward} for the winner",
 }
 
 

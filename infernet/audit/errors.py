@@ -3,6 +3,7 @@
 AuditError
 ├── UnknownMatter    the chain knows no task, result or game of that id
 ├── NotAsserted      a task has no result yet, so there is nothing to certify
+├── NotReclaimable   a task's fee cannot be taken back, or not yet
 ├── InvalidReceipt   a receipt is malformed, or contradicts itself
 └── WrongVerdict     what was recomputed is not what the receipt or the chain says
 """
@@ -24,6 +25,12 @@ class UnknownMatter(AuditError):
 
 class NotAsserted(AuditError):
     """A task has no result yet."""
+
+    exit_code = 4
+
+
+class NotReclaimable(AuditError):
+    """A fee is not, or not yet, the requester's again."""
 
     exit_code = 4
 

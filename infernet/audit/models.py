@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from infernet.backend.hashing import hash_bytes
+from infernet.chain.records import ProgramRoot
 from infernet.models.pipeline import Model
 from infernet.models.store import list_models, load_manifest, load_model
 
 from .errors import UnknownMatter
+
+
+def names_of_models() -> dict[ProgramRoot, str]:
+    """Return the names of the stored models by their roots; the user's own come first."""
+    found: dict[ProgramRoot, str] = {}
+    for entry in list_models():
+        root = ProgramRoot(bytes.fromhex(load_manifest(entry.folder).program_root))
+        found.setdefault(root, entry.name)
+    return found
 
 
 def model_of(program_root: bytes) -> Model:

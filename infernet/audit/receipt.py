@@ -131,9 +131,15 @@ class Fault:
     what: str
 
 
-_BOUND_BY_CHAIN = ("chain", "run.model", "history", "finality", "checksum")
 _TASK = tuple(f"task.{item.name}" for item in fields(TaskPart))
 _ASSERTION = tuple(f"assertion.{item.name}" for item in fields(AssertionPart))
+_BOUND_BY_CHAIN = (
+    *(f"chain.{item.name}" for item in fields(ChainPart)),
+    "run.model",
+    *(f"history.{item.name}" for item in fields(HistoryPart)),
+    *(f"finality.{item.name}" for item in fields(FinalityPart)),
+    "checksum",
+)
 
 
 def read_receipt(text: str) -> Receipt:

@@ -30,6 +30,11 @@ class Replay:
     output: bytes
     first_difference: int | None
 
+    @property
+    def is_equal(self) -> bool:
+        """Return whether the result is right."""
+        return self.first_difference is None
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

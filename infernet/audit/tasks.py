@@ -17,8 +17,10 @@ from infernet.chain.records import (
     TaskStatus,
     Wei,
 )
+from infernet.chain.wallet import Wallet
 
-from .errors import UnknownMatter
+from .errors import NotReclaimable, UnknownMatter
+from .ids import find_id
 
 
 class TaskState(StrEnum):
@@ -36,7 +38,8 @@ class TaskState(StrEnum):
 class Progress:
     """A task at one moment. `slashed`: results of it that were false; `output`: of the last result.
 
-    `window_end`: when the last result can become final; None without one.
+    `claim_deadline`: of the executor's result, None while nobody has claimed; `window_end`: when
+    the last result can become final, None without one.
     """
 
     task_id: TaskId
@@ -46,10 +49,69 @@ class Progress:
     executor: Address | None
     fee_wei: Wei
     deadline: Seconds
+    claim_deadline: Seconds | None
     slashed: int
     assertion_id: AssertionId | None
     output: bytes | None
     window_end: Seconds | None
+
+
+def find_task(contracts: Contracts, text: str) -> TaskId:
+    """Return the one task whose id begins so, or raise UnknownMatter."""
+    known = (request.task_id for request in contracts.market.requests())
+    return TaskId(find_id(text, known, "task"))
+
+
+def tasks_of(contracts: Contracts, requester: Address | None, last: int) -> list[Progress]:
+    """Return how the `last` tasks stand, oldest first. `requester`: None for anyone's."""
+    requests = contracts.market.requests()
+    wanted = [each for each in requests if requester in (None, each.requester)]
+    return [progress_of(contracts, each.task_id) for each in wanted[-last:]]
+
+
+def reclaim(contracts: Contracts, wallet: Wallet, task_id: TaskId) -> Wei:
+    """Take a task's fee back to the wallet, and return how much came; repeat it after a crash.
+
+    Raises NotReclaimable before anything is sent that the contracts would refuse.
+    """
+    market, vault = contracts.market, contracts.vault
+    task = market.task(task_id)
+    if not _is_refunded(contracts, wallet, task):
+        if task.status is TaskStatus.CLAIMED:
+            market.expire_claim(wallet, task_id)
+        market.reclaim_fee(wallet, task_id)
+    due = Wei(min(task.fee, vault.balance(wallet.address).free))
+    if not due:
+        raise NotReclaimable("the fee was taken back before; nothing is left to take")
+    vault.withdraw(wallet, due)
+    return due
+
+
+def _is_refunded(contracts: Contracts, wallet: Wallet, task: Task) -> bool:
+    """Return whether the contracts have released the fee, or raise why they would not."""
+    if task.requester != wallet.address:
+        raise NotReclaimable(
+            f"the task was requested by {task.requester}, not by {wallet.address}; use its keystore"
+        )
+    if not task.fee:
+        raise NotReclaimable("the task was requested without a fee; there is nothing to take back")
+    if task.status is TaskStatus.FINAL:
+        raise NotReclaimable("the task is final; its fee was paid to the executor")
+    if task.status is TaskStatus.ASSERTED:
+        raise NotReclaimable(
+            "the task has a result; only if that is slashed, the fee can be taken back"
+        )
+    if task.status is TaskStatus.REFUNDED:
+        return True
+    is_claimed = task.status is TaskStatus.CLAIMED
+    end = Seconds(max(task.deadline, task.claim_deadline if is_claimed else 0))
+    now = contracts.chain.next_timestamp()
+    if now <= end:
+        raise NotReclaimable(
+            f"the task has {end - now + 1} seconds left in which a miner may serve it; wait until "
+            "they are over"
+        )
+    return False
 
 
 def progress_of(contracts: Contracts, task_id: TaskId) -> Progress:
@@ -70,6 +132,7 @@ def progress_of(contracts: Contracts, task_id: TaskId) -> Progress:
         None if task.status in (TaskStatus.OPEN, TaskStatus.REFUNDED) else task.executor,
         task.fee,
         task.deadline,
+        task.claim_deadline if task.status is TaskStatus.CLAIMED else None,
         slashed,
         last.assertion_id if last else None,
         last.output if last else None,

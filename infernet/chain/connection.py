@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,19 @@ from .reverts import explain
 GAS_CEILING = 16_777_216
 BLOCK_GAS = 60_000_000
 _CALL_OVERHEAD_GAS = 20_000
+# The embedded chain raises the limit so far that a node's brackets in brackets overrun the stack.
+sys.setrecursionlimit(5_000)
+_KEPT_TIMES = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header, as far as anybody asks."""
+
+    number: int
+    hash: bytes
+    parent: bytes
+    timestamp: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,9 @@ class Chain:
     chain_id: int
     tester: Any = None
     _clock: Clock | None = field(init=False, repr=False, compare=False)
+    _times: dict[bytes, Seconds] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         provider = self._quorum
@@ -79,11 +96,42 @@ class Chain:
                 return self._clock.now()
             return Seconds(self.web3.eth.get_block("pending")["timestamp"])
 
+    def ask(self, method: str, *parameters: object) -> Any:
+        """Return a node's answer with its own types, for `integer` and `octets`; None for nothing.
+
+        web3's calls convert every field there and back, which costs more than the question.
+        """
+        return self.web3.manager.request_blocking(method, list(parameters))
+
     def head(self) -> tuple[int, bytes]:
         """Return number and hash of the latest block."""
-        with translated("reading the latest block", self.name):
-            block = self.web3.eth.get_block("latest")
-        return int(block["number"]), bytes(block["hash"])
+        block = self.block("latest")
+        return block.number, block.hash
+
+    def block(self, which: str | int | bytes) -> Block:
+        """Return a block by name, number or hash; raise RetryableChainError if there is none."""
+        kind = "eth_getBlockByHash" if isinstance(which, bytes) else "eth_getBlockByNumber"
+        named = f"0x{which.hex()}" if isinstance(which, bytes) else which
+        with translated("reading a block", self.name):
+            found = self.ask(kind, hex(named) if isinstance(named, int) else named, False)
+        if found is None:
+            raise RetryableChainError(f"{self.name} has no block {named}; look again later")
+        return Block(
+            integer(found["number"]),
+            octets(found["hash"]),
+            octets(found["parentHash"]),
+            Seconds(integer(found["timestamp"])),
+        )
+
+    def time_of(self, block_hash: bytes) -> Seconds:
+        """Return the time of a block, asked once."""
+        known = self._times.get(block_hash)
+        if known is None:
+            known = self.block(block_hash).timestamp
+            if len(self._times) >= _KEPT_TIMES:
+                self._times.clear()
+            self._times[block_hash] = known
+        return known
 
     def block_number(self) -> int:
         """Return the number of the latest block."""
@@ -92,7 +140,7 @@ class Chain:
     def balance(self, account: Address) -> Wei:
         """Return what an account holds outside the contracts."""
         with translated("reading a balance", self.name):
-            return Wei(self.web3.eth.get_balance(account))
+            return Wei(integer(self.ask("eth_getBalance", account, "latest")))
 
     def travel_to(self, timestamp: Seconds) -> None:
         """Let the next block of an embedded chain carry `timestamp`, or raise ChainError."""
@@ -140,8 +188,14 @@ def connect(urls: str | Sequence[str], quorum: int | None = None) -> Chain:
     web3 = Web3(provider)
     # Chains of known validators put more into a block's extra data than web3 expects.
     web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
-    # They look up names and check chain ids before each call, at twice the call's own cost.
-    for unused in ("gas_price_strategy", "ens_name_to_address", "validation", "gas_estimate"):
+    # They look up names, check chain ids and copy answers, at twice the call's own cost.
+    for unused in (
+        "gas_price_strategy",
+        "ens_name_to_address",
+        "attrdict",
+        "validation",
+        "gas_estimate",
+    ):
         web3.middleware_onion.remove(unused)
     with translated("asking for the chain id", provider.name):
         chain_id = int(web3.eth.chain_id)
@@ -189,6 +243,16 @@ def _is_web_url(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def integer(value: Any) -> int:
+    """Return a number of an answer: nodes write hexadecimal digits, the embedded chain an int."""
+    return int(value, 16) if isinstance(value, str) else int(value)
+
+
+def octets(value: Any) -> bytes:
+    """Return bytes of an answer: nodes write hexadecimal digits."""
+    return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else bytes(value)
 
 
 def revert_data(error: Exception) -> bytes:

@@ -56,6 +56,8 @@ class Deployment:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise DeploymentError(f"{path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise DeploymentError(f"{path} cannot be read: it is not text") from None
 
 
 class Contracts:

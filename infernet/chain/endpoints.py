@@ -7,13 +7,15 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
+
+from .shapes import has_form
 
 Response = dict[str, Any]
 
@@ -27,6 +29,14 @@ _SLOW_FACTOR, _SLOW_SECONDS = 4.0, 0.05
 _FIRST_SHUN_SECONDS = 0.5
 _LONGEST_SHUN_SECONDS = 60.0
 _TOO_MANY_REQUESTS, _REQUEST_TIMEOUT = 429, 408
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One JSON-RPC request; `body`: as it travels."""
+
+    method: str
+    body: bytes
 
 
 class EndpointFault(Exception):
@@ -61,13 +71,12 @@ class Endpoint:
     def __init__(self, url: str, name: str) -> None:
         self.name = name
         self.head: int | None = None
-        self._url = url
         self._lock = threading.Lock()
         self._faults: Counter[str] = Counter()
         self._in_a_row = 0
         self._shunned_until = 0.0
         self._latency_seconds: float | None = None
-        self._session = _session(url)
+        self._post_to = _Post(url)
 
     @property
     def is_shunned(self) -> bool:
@@ -85,11 +94,14 @@ class Endpoint:
             faults = dict(self._faults)
         return EndpointStatus(self.name, self.is_shunned, faults, self._latency_seconds, self.head)
 
-    def ask(self, body: bytes, seconds: float = READ_SECONDS) -> Response:
+    def ask(self, question: Question, seconds: float = READ_SECONDS) -> Response:
         """Return the answer to one JSON-RPC request, or raise EndpointFault, counted."""
         began = time.monotonic()
         try:
-            answer = self._post(body, began + seconds)
+            answer = self._post(question.body, began + seconds)
+            if "result" in answer and not has_form(question.method, answer["result"]):
+                what = f"does not answer {question.method} as a chain's node does"
+                raise EndpointFault("malformed", what)
         except EndpointFault as fault:
             self.blame(fault.kind, fault.retry_seconds)
             raise
@@ -117,9 +129,7 @@ class Endpoint:
         left = max(0.001, deadline - time.monotonic())
         limits = (min(CONNECT_SECONDS, left), min(READ_SECONDS, left))
         try:
-            with self._session.post(
-                self._url, data=body, timeout=limits, stream=True, allow_redirects=False
-            ) as answer:
+            with self._post_to.send(body, limits) as answer:
                 _require_ok(answer)
                 return _parsed(_content(answer, deadline))
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
@@ -143,19 +153,35 @@ def safe_name(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
-def _session(url: str) -> requests.Session:
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    # Proxies and certificates of the environment are looked up once, not with each request.
-    settings = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies, session.verify = settings["proxies"], settings["verify"]
-    session.trust_env = False
-    # Threads share the session: nothing that an answer says may change it.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["Content-Type"] = "application/json"
-    return session
+class _Post:
+    """Posts to one URL; threads may share it.
+
+    What requests have in common is prepared once: address, headers, credentials, and the
+    environment's proxies and certificates. No answer changes it, for there are no cookies.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url, self._session = url, requests.Session()
+        settings = self._session.merge_environment_settings(url, {}, None, None, None)
+        self._proxies, self._verify = settings["proxies"], settings["verify"]
+        self._session.trust_env = False
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_POOL_SIZE)
+
+    def send(self, body: bytes, limits: tuple[float, float]) -> requests.Response:
+        """Return the answer, to be read; `limits`: seconds to connect and for each read.
+
+        Raises what requests raises.
+        """
+        request = self._prepared.copy()
+        request.prepare_body(body, None)
+        return self._adapter.send(
+            request, stream=True, timeout=limits, verify=self._verify, proxies=self._proxies
+        )
+
+    @cached_property
+    def _prepared(self) -> requests.PreparedRequest:
+        headers = {"Content-Type": "application/json"}
+        return self._session.prepare_request(requests.Request("POST", self._url, headers))
 
 
 def _require_ok(answer: requests.Response) -> None:
@@ -194,7 +220,8 @@ def _content(answer: requests.Response, deadline: float) -> bytes:
 def _parsed(content: bytes) -> Response:
     try:
         answer = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
+        # Brackets in brackets end at the parser's depth, however many a stranger sends.
         answer = None
     if isinstance(answer, dict):
         if answer.get("error") is not None:

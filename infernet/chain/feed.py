@@ -7,12 +7,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock, local
-from typing import Any
 
 from infernet.store.database import Database, open_database
 from infernet.store.events import KEPT_BLOCKS, EventIndex, Log, Pairing
 
-from .connection import Chain, translated
+from .connection import Block, Chain, translated
 from .errors import RetryableChainError
 from .logs import Event, log_of
 from .records import Address
@@ -78,17 +77,17 @@ class Feed:
             return self._seen or next(iter(self.index.checkpoints()), (self._first - 1, b""))
         with self._lock:
             for _ in range(_ATTEMPTS):
-                head = self._block("latest")
+                head = self._chain.block("latest")
                 if self._follow(head):
-                    return int(head["number"]), bytes(head["hash"])
+                    return head.number, head.hash
         raise RetryableChainError(
             f"{self._chain.name} changes its latest blocks faster than they can be read; "
             "look again later"
         )
 
-    def _follow(self, head: Any) -> bool:
+    def _follow(self, head: Block) -> bool:
         """Read what is new up to a head; return False if that head is no longer the head."""
-        number, block_hash = int(head["number"]), bytes(head["hash"])
+        number, block_hash = head.number, head.hash
         overdue = time.monotonic() - _REREAD_SECONDS
         reread_from = self._due(number, overdue)
         if self._seen == (number, block_hash) and reread_from > number:
@@ -117,10 +116,10 @@ class Feed:
         due = [start for start, seen in self._unsure if seen <= overdue]
         return max(min(due, default=number + 1), number + 1 - UNSETTLED_BLOCKS)
 
-    def _ancestor(self, head: Any, known: Sequence[tuple[int, bytes]]) -> int:
+    def _ancestor(self, head: Block, known: Sequence[tuple[int, bytes]]) -> int:
         """Return the latest block that was read and is still on the chain."""
-        number = int(head["number"])
-        told = {number: bytes(head["hash"]), number - 1: bytes(head["parentHash"])}
+        number = head.number
+        told = {number: head.hash, number - 1: head.parent}
         for block, block_hash in known:
             if block <= number and (told.get(block) or self._hash_at(block)) == block_hash:
                 return block
@@ -149,9 +148,9 @@ class Feed:
         return True
 
     def _logs(self, start: int, stop: int) -> list[Log]:
-        wanted = {"address": self._addresses, "fromBlock": start, "toBlock": stop}
+        wanted = {"address": self._addresses, "fromBlock": hex(start), "toBlock": hex(stop)}
         with translated("reading events", self._chain.name):
-            found = self._chain.web3.eth.get_logs(wanted)
+            found = self._chain.ask("eth_getLogs", wanted)
         return [log_of(raw) for raw in found if raw["topics"]]
 
     def _whole(self, log: Log) -> Log:
@@ -165,8 +164,4 @@ class Feed:
         )
 
     def _hash_at(self, number: int) -> bytes:
-        return bytes(self._block(number)["hash"])
-
-    def _block(self, block: int | str) -> Any:
-        with translated("reading a block", self._chain.name):
-            return self._chain.web3.eth.get_block(block)
+        return self._chain.block(number).hash

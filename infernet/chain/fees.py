@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from threading import Lock
 
-from .connection import Chain, translated
+from .connection import Chain, integer, translated
 from .errors import FeeAboveCap
 from .records import NO_WEI, Wei
 
@@ -23,6 +23,11 @@ class Fees:
 
     max_fee: Wei
     tip: Wei
+
+    @property
+    def paid(self) -> Wei:
+        """Return what a unit costs in the next block, for fees as `Prices` gives them."""
+        return Wei((self.max_fee + self.tip) // 2)
 
     def raised_to(self, other: Fees) -> Fees:
         """Return what replaces these: an eighth more, as nodes demand, or `other` if dearer."""
@@ -67,7 +72,8 @@ class Prices:
     def _ask(self) -> Fees:
         with translated("asking for fees", self.chain.name):
             web3 = self.chain.web3
-            self._base = Wei(int(web3.eth.get_block("latest").get("baseFeePerGas", 0)))
+            latest = self.chain.ask("eth_getBlockByNumber", "latest", False)
+            self._base = Wei(integer(latest.get("baseFeePerGas") or 0))
             answer = web3.provider.make_request("eth_maxPriorityFeePerGas", [])
         tip = answer.get("result")
         if isinstance(tip, str):

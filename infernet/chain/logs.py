@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -13,6 +14,9 @@ from infernet.store.events import Log
 
 from .abi import checksummed
 from .artifacts import Artifact
+from .connection import integer, octets
+
+_KEPT_EVENTS, _SHORT_BYTES = 4_096, 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class EventKind:
         marked = list(zip(inputs, is_indexed, strict=True))
         self._indexed = [item for item, indexed in marked if indexed]
         self._others = [item for item, indexed in marked if not indexed]
+        # What is open is looked at in every turn.
+        self._remembered = lru_cache(_KEPT_EVENTS)(self._decoded)
 
     def topic_of(self, argument: str) -> int:
         """Return the number of the topic that holds an argument."""
@@ -60,7 +66,11 @@ class EventKind:
         return topics, left
 
     def decoded(self, log: Log) -> Event:
-        """Return what a whole log says."""
+        """Return what a whole log says; short ones are remembered, and must not be changed."""
+        assert log.data is not None
+        return self._remembered(log) if len(log.data) <= _SHORT_BYTES else self._decoded(log)
+
+    def _decoded(self, log: Log) -> Event:
         assert log.data is not None
         arguments = {}
         for (name, kind), topic in zip(self._indexed, log.topics[1:], strict=True):
@@ -78,15 +88,15 @@ def kinds_of(artifact: Artifact) -> dict[str, EventKind]:
 
 
 def log_of(raw: Any) -> Log:
-    """Return a log as web3 gives it."""
+    """Return a log of a node's answer."""
     return Log(
-        int(raw["blockNumber"]),
-        int(raw["logIndex"]),
-        bytes.fromhex(raw["address"][2:]),
-        tuple(bytes(topic) for topic in raw["topics"]),
-        bytes(raw["data"]),
-        bytes(raw["transactionHash"]),
-        bytes(raw["blockHash"]),
+        integer(raw["blockNumber"]),
+        integer(raw["logIndex"]),
+        octets(raw["address"]),
+        tuple(octets(topic) for topic in raw["topics"]),
+        octets(raw["data"]),
+        octets(raw["transactionHash"]),
+        octets(raw["blockHash"]),
     )
 
 

@@ -145,6 +145,10 @@ class Market(Contract):
         """Release the fee of an open task whose deadline has passed to its requester."""
         return self.send(wallet, "reclaimFee", task_id)
 
+    def expire_claim(self, wallet: Wallet, task_id: TaskId) -> Sent:
+        """Open a task again whose executor asserted nothing in time."""
+        return self.send(wallet, "expireClaim", task_id)
+
     def demand_reveal(self, wallet: Wallet, assertion_id: AssertionId, value: Wei) -> Sent:
         """Demand that the input's bytes appear on chain; a bond is locked, `value` deposited."""
         return self.send(wallet, "demandReveal", assertion_id, value=value)

@@ -15,7 +15,7 @@ from typing import Any
 from infernet.store.journal import ENDS, Action, Attempt, Inclusion, Journal, Slot, SlotState
 
 from .broadcast import Answer, broadcast
-from .connection import Chain, translated
+from .connection import Chain
 from .errors import InsufficientBalance, NonceTaken, RetryableChainError, Reverted
 from .fees import Fees, Prices
 from .receipts import inclusion_of, is_known, transaction_count
@@ -77,9 +77,10 @@ class Outbox:
         """
         with self._lock:
             # The block that held this very action may be gone again.
-            self._send_lost(self._count(), self.journal.next_nonce())
+            count = self._count()
+            self._send_lost(count, self.journal.next_nonce())
             orphans = [s for s in self.journal.open_with(action) if s.id not in self._awaited]
-            slot = orphans[0] if orphans else self._open(action, gas, fees)
+            slot = orphans[0] if orphans else self._open(action, gas, fees, count)
             self._awaited.add(slot.id)
         try:
             return self._wait(slot.id)
@@ -111,16 +112,18 @@ class Outbox:
 
         Raises RetryableChainError while the chain does not get there.
         """
-        self.next_nonce()
+        self.next_nonce(self._count())
         self._give_up_tail()
         self.tend()
         for slot in self.journal.unsettled():
             if slot.state is SlotState.OPEN:
                 self._wait(slot.id)
 
-    def next_nonce(self) -> int:
-        """Return the nonce of the next slot; raise RetryableChainError if the chain lags."""
-        count = self._count()
+    def next_nonce(self, count: int) -> int:
+        """Return the nonce of the next slot; raise RetryableChainError if the chain lags.
+
+        `count`: how many transactions of the account the chain holds.
+        """
         settled = self.journal.settled_nonce()
         if count < settled:
             raise RetryableChainError(
@@ -130,8 +133,8 @@ class Outbox:
             )
         return max(count, self.journal.next_nonce())
 
-    def _open(self, action: Action, gas: int, fees: Fees) -> Slot:
-        nonce = self.next_nonce()
+    def _open(self, action: Action, gas: int, fees: Fees, count: int) -> Slot:
+        nonce = self.next_nonce(count)
         attempt = self._signed(action, nonce, gas, fees)
         slot = self.journal.append(nonce, action, gas, attempt)
         answer, reason = self._send(slot.id, attempt)
@@ -231,10 +234,9 @@ class Outbox:
                 self._advance(slot.id)
 
     def _include(self, slot: Slot, inclusion: Inclusion, head: int) -> SlotState:
-        if slot.inclusion != inclusion:
-            self.journal.include(slot.id, inclusion)
+        is_news = slot.inclusion != inclusion and self.journal.include(slot.id, inclusion)
         self._forget(slot.id)
-        if self.journal.mark_reported(slot.id):
+        if is_news:
             self.on_included(self.journal.slot(slot.id))
         return self._settle_if_deep(slot.id, inclusion.block, head, SlotState.MINED)
 
@@ -319,8 +321,7 @@ class Outbox:
             return False
         if self._seen[0] == head[0]:
             return self._seen == head
-        with translated("reading a block", self.chain.name):
-            return bytes(self.chain.web3.eth.get_block(self._seen[0])["hash"]) == self._seen[1]
+        return self.chain.block(self._seen[0]).hash == self._seen[1]
 
     def _is_news(self, slot: Slot, head: int) -> bool:
         """Return whether a mined slot is younger than the last look, or deep enough to settle."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from . import votes
-from .endpoints import READ_SECONDS, Endpoint, EndpointFault, Response, safe_name
+from .endpoints import READ_SECONDS, Endpoint, EndpointFault, Question, Response, safe_name
 
 # So many blocks behind is no accident of a moment.
 STALE_BLOCKS = 3
@@ -81,10 +81,10 @@ class Panel:
         healthy = [endpoint for endpoint in order if not endpoint.is_shunned]
         return healthy if len(healthy) >= self._quorum else order
 
-    def ask_one(self, endpoint: Endpoint, body: bytes, poll: Poll) -> Response | None:
+    def ask_one(self, endpoint: Endpoint, question: Question, poll: Poll) -> Response | None:
         """Return one endpoint's answer; None, noted in `poll`, if it gives none."""
         try:
-            answer = endpoint.ask(body)
+            answer = endpoint.ask(question)
             if votes.is_throttle(answer):
                 endpoint.blame("throttled")
                 raise EndpointFault("throttled", "asks for fewer questions")
@@ -94,14 +94,14 @@ class Panel:
         poll.answers.append((endpoint, answer))
         return answer
 
-    def ask_some(self, body: bytes, decide: Decide) -> Poll:
+    def ask_some(self, question: Question, decide: Decide) -> Poll:
         """Ask a quorum at once, and another endpoint for each that fails or settles nothing."""
         poll, waiting, running, count = Poll(), self.order(), 0, self._quorum
         replies: SimpleQueue[_Reply] = SimpleQueue()
         deadline = time.monotonic() + READ_SECONDS
         while waiting or running:
             while waiting and running < count - len(poll.answers):
-                _start(waiting.pop(0), body, replies)
+                _start(waiting.pop(0), question, replies)
                 running += 1
             left = deadline - time.monotonic()
             try:
@@ -121,7 +121,7 @@ class Panel:
 
     def ask_all(
         self,
-        body: bytes,
+        question: Question,
         endpoints: Sequence[Endpoint],
         is_enough: Callable[[Poll], bool] = lambda _: False,
     ) -> Poll:
@@ -129,7 +129,7 @@ class Panel:
         poll = Poll()
         replies: SimpleQueue[_Reply] = SimpleQueue()
         for endpoint in endpoints:
-            _start(endpoint, body, replies)
+            _start(endpoint, question, replies)
         until = time.monotonic() + READ_SECONDS
         for _ in endpoints:
             try:
@@ -173,12 +173,12 @@ class Panel:
 _Reply = tuple[Endpoint, Response | EndpointFault]
 
 
-def _start(endpoint: Endpoint, body: bytes, replies: SimpleQueue[_Reply]) -> None:
+def _start(endpoint: Endpoint, question: Question, replies: SimpleQueue[_Reply]) -> None:
     """Ask an endpoint in a thread of its own, for which no end of the process waits."""
 
     def ask() -> None:
         try:
-            replies.put((endpoint, endpoint.ask(body)))
+            replies.put((endpoint, endpoint.ask(question)))
         except EndpointFault as fault:
             replies.put((endpoint, fault))
 

@@ -16,7 +16,7 @@ from eth_utils.crypto import keccak
 from web3.providers.base import JSONBaseProvider
 
 from . import votes
-from .endpoints import Endpoint, EndpointStatus, Response
+from .endpoints import Endpoint, EndpointStatus, Question, Response
 from .panel import STALE_BLOCKS, Decide, Panel, Poll, QuorumFailure
 
 HEAD_SECONDS = 0.5
@@ -130,11 +130,11 @@ class QuorumProvider(JSONBaseProvider):  # type: ignore[misc]
     def _first(self, method: str, params: list[Any]) -> Response:
         """Return the first answer of any endpoint."""
         is_once = method in _ONCE
-        body = self.encode_rpc_request(method, params)
+        question = self._question(method, params)
 
         def attempt(poll: Poll) -> Response | None:
             for endpoint in self._panel.order()[: 1 if is_once else None]:
-                if answer := self._panel.ask_one(endpoint, body, poll):
+                if answer := self._panel.ask_one(endpoint, question, poll):
                     return answer
             return None
 
@@ -192,10 +192,10 @@ class QuorumProvider(JSONBaseProvider):  # type: ignore[misc]
 
     def _decided(self, method: str, params: list[Any], decide: Decide) -> Response:
         """Ask a quorum, then the others one by one, until `decide` finds an answer."""
-        body = self.encode_rpc_request(method, params)
+        question = self._question(method, params)
 
         def attempt(poll: Poll) -> Response | None:
-            poll.take(self._panel.ask_some(body, decide))
+            poll.take(self._panel.ask_some(question, decide))
             if (decision := decide(poll)) is not None:
                 return decision
             errors = [r for r in poll.responses if "error" in r and not votes.is_trouble(r)]
@@ -210,14 +210,14 @@ class QuorumProvider(JSONBaseProvider):  # type: ignore[misc]
     def _broadcast(self, method: str, params: list[Any]) -> Response:
         """Hand a signed transaction to all endpoints; one that takes it suffices."""
         taken = {"result": "0x" + keccak(hexstr=params[0]).hex()}
-        body = self.encode_rpc_request(method, params)
+        question = self._question(method, params)
 
         def is_taken(poll: Poll) -> bool:
             return any("result" in answer or votes.is_known(answer) for answer in poll.responses)
 
         def attempt(poll: Poll) -> Response | None:
             # However they fared: the more nodes hold it, the surer it is mined.
-            poll.take(self._panel.ask_all(body, self._panel.endpoints, is_taken))
+            poll.take(self._panel.ask_all(question, self._panel.endpoints, is_taken))
             self.forget_head()
             if is_taken(poll):
                 return taken
@@ -296,13 +296,16 @@ class QuorumProvider(JSONBaseProvider):  # type: ignore[misc]
         same = [(e, {"result": head}) for e, head in heads.items() if numbers[e] == number]
         beyond = [endpoint for endpoint in heads if numbers[endpoint] > number]
         if beyond:
-            body = self.encode_rpc_request("eth_getBlockByNumber", [hex(number), False])
-            same += self._panel.ask_all(body, beyond).answers
+            question = self._question("eth_getBlockByNumber", [hex(number), False])
+            same += self._panel.ask_all(question, beyond).answers
         return [(endpoint, answer) for endpoint, answer in same if answer.get("result")]
 
+    def _question(self, method: str, params: list[Any]) -> Question:
+        return Question(method, self.encode_rpc_request(method, params))
+
     def _ask_healthy(self, method: str, params: list[Any]) -> Poll:
-        body = self.encode_rpc_request(method, params)
-        return self._panel.ask_all(body, self._panel.healthy())
+        question = self._question(method, params)
+        return self._panel.ask_all(question, self._panel.healthy())
 
 
 def _integers(responses: Iterable[Response]) -> list[int]:

@@ -163,6 +163,14 @@ class GameRecord:
     bond: Wei
     assertion_id: AssertionId
 
+    def is_lost(self, voided_at: Seconds) -> bool:
+        """Return whether the challenger has lost; `voided_at`: when the assertion fell, or 0.
+
+        A commit whose time to open was over by then is lost too, though nobody forfeited it yet.
+        """
+        is_late = self.status is GameStatus.COMMITTED and self.deadline < voided_at
+        return self.status is GameStatus.LOST or is_late
+
 
 @dataclass(frozen=True, slots=True)
 class Contest:

@@ -200,7 +200,7 @@ class Wallet:
             receipt = eth.wait_for_transaction_receipt(
                 tx_hash, timeout=self.policy.wait_seconds, poll_latency=0.02
             )
-            timestamp = eth.get_block(receipt["blockNumber"])["timestamp"]
+            timestamp = self.chain.block(int(receipt["blockNumber"])).timestamp
         if receipt["status"] != 1:
             raise Overtaken(kind)
         gas = int(receipt["gasUsed"])

@@ -37,8 +37,9 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
     for line in found:
         value = "—" if line.value is None else json.dumps(line.value)
         unit = f" {line.unit}" if line.unit and line.value is not None else ""
-        rows.append((line.name, f"{value}{unit}", line.origin, line.variable))
-    screen.texts(("setting", "value", "from", "variable"), rows)
+        rows.append((line.name, f"{value}{unit}", line.origin))
+    screen.texts(("setting", "value", "from"), rows)
+    screen.line("--json adds what each is for, and its name in the environment")
 
 
 @app.command("check")

@@ -89,6 +89,11 @@ def ether(amount: Wei) -> str:
     return f"{amount / 10**18:,.6f}" if amount >= 0 else f"-{ether(Wei(-amount))}"
 
 
+def ether_at_most(amount: Wei) -> str:
+    """Return an amount that is not negative, rounded up to six decimals."""
+    return ether(Wei(-(-amount // 10**12) * 10**12))
+
+
 def exact_ether(amount: Wei) -> str:
     """Return an amount exact to the wei."""
     return in_ether(amount)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated
 
 import typer
 
 from bisection.game import Player
-from infernet.audit.disputes import Happening, Story, Summary, disputes, story_of
+from infernet.audit.disputes import NO_DEADLINE, Happening, Story, Summary, disputes, story_of
 from infernet.audit.errors import WrongVerdict
 from infernet.audit.ids import find_id
-from infernet.audit.judge import Judgement, input_of, judge
+from infernet.audit.judge import JudgedMove, Judgement, input_of, judge
 from infernet.audit.models import model_of
 from infernet.audit.replay import trace_of
 from infernet.chain.deployment import Contracts
@@ -25,12 +28,14 @@ from .console import Screen
 from .options import AsJson, ConfigFile, ContractsFile, Rpc, seam_flags
 from .replay import step_text
 from .session import open_chain, open_contracts, use_data_dir
+from .status_view import duration, short
+from .times import moment, utc
 
 app = typer.Typer(help="Look at disputes and repeat them.", no_args_is_help=True)
 
 Game = Annotated[str, typer.Argument(help="The game's id, or the first 6 of its digits or more.")]
 
-_BAR = 40
+_BAR = 60
 
 
 @app.command("list")
@@ -48,7 +53,7 @@ def list_(
     elif not found:
         typer.echo("no disputes")
     else:
-        columns = ("game", "state", "task", "executor", "challenger", "bond", "block")
+        columns = ("game", "state", "task", "executor", "challenger", "bond")
         Screen.open(to_stderr=False).texts(columns, [_row(each) for each in found])
 
 
@@ -66,7 +71,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(_object(story), indent=2))
         return
-    for line in _story_lines(story):
+    for line in _story_lines(story, board.chain.next_timestamp()):
         typer.echo(line)
 
 
@@ -114,13 +119,12 @@ def _game(board: Contracts, text: str) -> GameId:
 
 def _row(found: Summary) -> tuple[str, ...]:
     return (
-        f"0x{found.game_id.hex()[:12]}",
+        short(found.game_id),
         _state(found.status),
-        f"0x{found.task_id.hex()[:12]}",
+        short(found.task_id),
         found.executor[:10],
         found.challenger[:10],
         in_ether(found.bond),
-        str(found.block),
     )
 
 
@@ -128,36 +132,54 @@ def _state(status: GameStatus) -> str:
     return {
         GameStatus.WON: "challenger won",
         GameStatus.LOST: "executor won",
-    }.get(status, status.name.lower().replace("_", " "))
+        GameStatus.COMMITTED: "challenger opens",
+        GameStatus.EXECUTOR_TURN: "executor's turn",
+        GameStatus.CHALLENGER_TURN: "challenger's turn",
+    }[status]
 
 
-def _story_lines(story: Story) -> list[str]:
+def _story_lines(story: Story, now: int) -> Iterator[str]:
     found = story.summary
-    lines = [
-        f"game 0x{found.game_id.hex()}: {_state(found.status)}",
-        f"  task        0x{found.task_id.hex()}",
-        f"  result      0x{found.assertion_id.hex()}",
-        f"  executor    {found.executor}, stake {in_ether(story.stake)}",
-        f"  challenger  {found.challenger}, bond {in_ether(found.bond)}",
-        f"  the run has {story.steps:,} steps",
-        "",
-    ]
-    for each in story.happenings:
-        lines += _happening_lines(each, story.steps)
-    return [*lines, "", f"  {story.gas:,} gas in all"]
+    yield f"game 0x{found.game_id.hex()}"
+    yield f"  state       {_state(found.status)}"
+    if found.deadline != NO_DEADLINE:
+        late = "" if found.deadline >= now else ": anyone may end the game"
+        yield f"  deadline    {moment(found.deadline, now)}{late}"
+    yield f"  task        0x{found.task_id.hex()}"
+    yield f"  result      0x{found.assertion_id.hex()}"
+    yield f"  executor    {found.executor}, stake {in_ether(story.stake)}"
+    yield f"  challenger  {found.challenger}, bond {in_ether(found.bond)}"
+    yield f"  the run has {story.steps:,} steps"
+    for transaction, happenings in groupby(story.happenings, lambda each: each.transaction):
+        together = list(happenings)
+        first = together[0]
+        yield ""
+        yield f"  {utc(first.time)}, block {first.block}, {first.gas:,} gas"
+        yield f"    0x{transaction.hex()}"
+        for each in together:
+            yield from _happening_lines(each, story.steps)
+    yield ""
+    yield f"  {story.gas:,} gas in all"
 
 
-def _happening_lines(each: Happening, steps: int) -> list[str]:
-    who = f"{each.by.value} " if each.by else ""
-    lines = [
-        f"  block {each.block}, {each.gas:,} gas, 0x{each.transaction.hex()}",
-        f"    {who}{each.what}",
-    ]
+def _happening_lines(each: Happening, steps: int) -> Iterator[str]:
+    yield from _wrapped(f"{each.by.value} {each.what}" if each.by else each.what, 4)
     if each.interval and each.clocks:
-        start, length = each.interval
-        clocks = f"executor {each.clocks[0]} s, challenger {each.clocks[1]} s"
-        lines.append(f"    |{_bar(start, length, steps)}| clocks: {clocks}")
-    return lines
+        executor, challenger = map(duration, each.clocks)
+        yield f"    |{_bar(*each.interval, steps)}|"
+        yield f"     clocks: executor {executor}, challenger {challenger}"
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    first, more = " " * indent, " " * (indent + 2)
+    return wrap(
+        text,
+        80,
+        initial_indent=first,
+        subsequent_indent=more,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _bar(start: int, length: int, steps: int) -> str:
@@ -167,30 +189,35 @@ def _bar(start: int, length: int, steps: int) -> str:
     return "." * first + "#" * (last - first) + "." * (_BAR - last)
 
 
-def _judgement_lines(found: Judgement) -> list[str]:
-    lines = [f"the disputed result is {'true' if found.is_result_true else 'false'}"]
+def _judgement_lines(found: Judgement) -> Iterator[str]:
+    yield f"the disputed result is {'true' if found.is_result_true else 'false'}"
     for number, move in enumerate(found.moves, 1):
-        claim = "all states true"
-        if move.segment:
-            first, length = move.segment
-            claim = (
-                f"{move.false} of {move.parts} states false, first at the end of segment "
-                f"{move.first_false} ({length:,} steps from {first:,})"
-            )
-        base = "" if move.is_start_true else "; it starts from a false state"
-        lines.append(
-            f"  move {number}, {move.by.value}: {move.length:,} steps from {move.start:,}: "
-            f"{claim}{base}"
-        )
+        yield from _wrapped(_move_text(number, move), 2)
     if found.step:
         verdict = "right" if found.step.is_proof_true else "of a state that no true run has"
-        lines += [f"the {found.step.prover.value} proved one step; the proof is {verdict}"]
-        lines.append(step_text(found.step.shown))
+        yield f"the {found.step.prover.value} proved one step; the proof is {verdict}"
+        yield step_text(found.step.shown)
         if found.step.claimed:
             loser = found.step.prover.opponent.value
-            lines.append(f"  the {loser} claimed 0x{found.step.claimed.hex()} after it")
-    lines.append(f"right is the {_who(found.should_win)}; by the chain: {_who(found.winner)}")
-    return lines
+            yield from _wrapped(f"the {loser} claimed 0x{found.step.claimed.hex()} after it", 2)
+    yield f"right is the {_who(found.should_win)}; by the chain: {_who(found.winner)}"
+
+
+def _move_text(number: int, move: JudgedMove) -> str:
+    if move.segment is None:
+        claim = "all states true"
+    else:
+        start, length = move.segment
+        claim = f"{move.false} of {move.parts} states false, first at the end of segment "
+        claim += f"{move.first_false} ({_steps(length)} from {start:,})"
+    base = "" if move.is_start_true else "; it starts from a false state"
+    return (
+        f"move {number}, {move.by.value}: {_steps(move.length)} from {move.start:,}: {claim}{base}"
+    )
+
+
+def _steps(count: int) -> str:
+    return f"{count:,} step{'s' if count != 1 else ''}"
 
 
 def _who(player: Player | None) -> str:

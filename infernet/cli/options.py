@@ -22,6 +22,9 @@ PassphraseFile = Annotated[
     str | None, typer.Option(help="The keystore's passphrase is on its first line.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TaskName = Annotated[
+    str, typer.Argument(help="The task's id, or the first 6 of its digits or more.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to what it costs beforehand.")]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 LogFormat = Annotated[str | None, typer.Option(help="console or json; default: by who looks on.")]

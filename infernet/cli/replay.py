@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated
 
 import typer
 
-from infernet.audit.errors import WrongVerdict
 from infernet.audit.models import model_of
 from infernet.audit.replay import CONSTANTS, Access, ShownStep, show_step, trace_of
 from infernet.audit.replay import replay as run_again
 from interpreter.program import Step
 
 from .options import AsJson
-from .task import open_receipt
+from .receipt import open_receipt, require_equal
+
+# Of the part of a line that is right of the names.
+_WIDTH = 66
 
 
 def replay(
@@ -36,17 +39,12 @@ def replay(
         typer.echo(json.dumps(step_object(shown), indent=2) if as_json else step_text(shown))
         return
     found = run_again(held, trace)
-    is_equal = found.first_difference is None
     if as_json:
-        fields = {"engine": found.engine, "equal": is_equal}
+        fields = {"engine": found.engine, "equal": found.is_equal}
         typer.echo(json.dumps({**fields, "first_difference": found.first_difference}))
-    elif is_equal:
+    elif found.is_equal:
         typer.echo(f"equal: {found.engine} computes the same {len(found.output)} bytes")
-    if not is_equal:
-        raise WrongVerdict(
-            f"the result is false: output byte {found.first_difference} differs from what "
-            f"{found.engine} computes"
-        )
+    require_equal(found.first_difference, found.engine)
 
 
 def step_object(shown: ShownStep) -> dict[str, object]:
@@ -61,9 +59,9 @@ def step_text(shown: ShownStep) -> str:
         f"({shown.operator}, layer {shown.layer}), its step {shown.index:,}",
         f"  {shown.kind}: {shown.detail}",
         *map(_access_text, shown.accesses),
-        f"  accumulator  {shown.accumulator_before:,} -> {shown.accumulator_after:,}",
-        f"  pre-state    0x{shown.pre_hash.hex()}",
-        f"  post-state   0x{shown.post_hash.hex()}",
+        f"  accumulator {shown.accumulator_before:,} -> {shown.accumulator_after:,}",
+        f"  pre-state   0x{shown.pre_hash.hex()}",
+        f"  post-state  0x{shown.post_hash.hex()}",
         f"  both follow from the one-step proof alone ({shown.proof_bytes:,} bytes)",
     ]
     return "\n".join(lines)
@@ -72,10 +70,11 @@ def step_text(shown: ShownStep) -> str:
 def _access_text(access: Access) -> str:
     where = "constants" if access.slot == CONSTANTS else f"slot {access.slot}"
     if not access.data:
-        return f"  {access.kind:<12} {where}"
-    value = ", ".join(map(str, access.numbers)) or f"0x{access.data.hex()}"
+        return f"  {access.kind:<11} {where}"
+    value = ", ".join(map(str, access.numbers)) or " ".join(wrap(access.data.hex(), 8))
     leaves = ", ".join(f"{index} (0x{hash_.hex()[:16]}…)" for index, hash_ in access.leaves)
-    return f"  {access.kind:<12} {where}, byte {access.start:,}: {value}; leaf {leaves}"
+    lines = wrap(f"{where}, byte {access.start:,}; leaf {leaves}", _WIDTH) + wrap(value, _WIDTH)
+    return f"  {access.kind:<11} " + f"\n{'':14}".join(lines)
 
 
 def _plain(value: object) -> object:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from eth_utils.address import to_checksum_address
 
-from infernet.audit.certify import contradictions, receipt_of
-from infernet.audit.errors import InvalidReceipt, WrongVerdict
-from infernet.audit.ids import find_id
-from infernet.audit.models import model_of
-from infernet.audit.receipt import Receipt, read_receipt
-from infernet.audit.replay import replay, trace_of
-from infernet.audit.tasks import Progress, TaskState, progress_of
+from executor.policy import MINIMUM_SECONDS
+from infernet.audit.models import names_of_models
+from infernet.audit.tasks import Progress, TaskState, find_task, progress_of, tasks_of
+from infernet.audit.tasks import reclaim as take_back
 from infernet.backend.hashing import hash_bytes
 from infernet.chain.deployment import Contracts
 from infernet.chain.market import MAX_INPUT_BYTES, Request
-from infernet.chain.records import ProgramRoot, Seconds, TaskId, Wei
+from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.wallet import KeySigner, Wallet, in_ether
 from infernet.config import Config, ConfigError, load
 from infernet.config.values import ether
+from infernet.keys import address_of
 from infernet.models.errors import InvalidInput
 from infernet.models.images import read_input
 from infernet.models.pipeline import Model
@@ -34,7 +33,17 @@ from infernet.store.journal import Journal
 
 from .console import Screen
 from .demo_scene import choose_inputs
-from .options import AsJson, ConfigFile, ContractsFile, Keystore, PassphraseFile, Rpc, seam_flags
+from .options import (
+    AsJson,
+    ConfigFile,
+    ContractsFile,
+    Keystore,
+    PassphraseFile,
+    Rpc,
+    TaskName,
+    seam_flags,
+)
+from .receipt import receipt, verify
 from .session import (
     keystore_of,
     open_account_database,
@@ -43,13 +52,15 @@ from .session import (
     open_signer,
     use_data_dir,
 )
+from .task_view import COLUMNS, as_object, change, page, row
+from .times import read_duration
 
 app = typer.Typer(help="Ask for runs and see what becomes of them.", no_args_is_help=True)
 
-TaskName = Annotated[str, typer.Argument(help="The task's id, 0x and 64 digits.")]
-
 _POLL_SECONDS = 1.0
 _LAST = (TaskState.FINAL, TaskState.REFUNDED)
+# What a shell says of a program that was interrupted.
+_INTERRUPTED = 130
 
 
 @app.command("submit")
@@ -63,8 +74,8 @@ def submit(
     ] = None,
     fee: Annotated[str, typer.Option(help="Of each task, in ether.")] = "0.01",
     deadline: Annotated[
-        int, typer.Option(min=1, help="Seconds until an unfinished task can be taken back.")
-    ] = 3_600,
+        str, typer.Option(help="Until an unfinished task can be taken back: 2h, 1h30m, 7200.")
+    ] = "1h",
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all are final.")] = False,
     config: ConfigFile = None,
     rpc: Rpc = None,
@@ -76,41 +87,54 @@ def submit(
     """Ask for runs of a model; the inputs travel to the chain, the fees are locked there."""
     settings = load(config, seam_flags(rpc, contracts, keystore, passphrase_file)).config
     use_data_dir(settings)
-    fee_wei = _fee(fee)
+    fee_wei, seconds = _fee(fee), _deadline(deadline)
     stored = load_model(model, hash_bytes)
     data = _inputs(model, stored, inputs or [])
-    chain = open_chain(settings)
-    keystore_of(settings)
-    signer = KeySigner(open_signer(settings))
-    database = open_account_database(settings, chain, signer.address)
-    try:
-        board = open_contracts(settings, chain, database)
-        wallet = Wallet(chain, signer, journal=Journal(database, signer.address))
-        wallet.recover()
+    screen, wanted = Screen.open(to_stderr=True), count or len(data)
+    found: list[TaskId] = []
+    with _till(settings) as (board, wallet):
+        until = Seconds(board.chain.next_timestamp() + seconds)
         root = ProgramRoot(stored.program.root)
-        until = Seconds(chain.next_timestamp() + deadline)
-        screen, wanted = Screen.open(to_stderr=True), count or len(data)
-        found = []
-        with screen.progress(f"requesting {wanted} runs of {model}", wanted) as advance:
-            for number in range(wanted):
-                request = Request(root, fee_wei, until, secrets.randbits(63))
-                value = _missing(board, wallet, fee_wei)
-                one = data[number % len(data)]
-                task_id, _ = board.market.request_with_input(wallet, request, one, value)
-                found.append(task_id)
-                advance(number + 1)
-        if wait:
-            with screen.progress("waiting until they are final", wanted) as advance:
-                for number, task_id in enumerate(found):
-                    _follow(board, task_id, lambda progress: None)
+        try:
+            with screen.progress(f"requesting {wanted} runs of {model}", wanted) as advance:
+                for number in range(wanted):
+                    request = Request(root, fee_wei, until, secrets.randbits(63))
+                    one, value = data[number % len(data)], _missing(board, wallet, fee_wei)
+                    task_id, _ = board.market.request_with_input(wallet, request, one, value)
+                    found.append(task_id)
                     advance(number + 1)
-    finally:
-        database.close()
+        finally:
+            # What was paid for is named, whatever comes after it.
+            ids = [f"0x{task_id.hex()}" for task_id in found]
+            typer.echo(json.dumps(ids) if as_json else "\n".join(ids), nl=as_json or bool(ids))
+        if wait:
+            _wait(board, found, screen)
+
+
+@app.command("list")
+def list_(
+    is_mine: Annotated[bool, typer.Option("--mine", help="Only the keystore's account's.")] = False,
+    last: Annotated[int, typer.Option(min=1, help="At most so many, the latest.")] = 20,
+    config: ConfigFile = None,
+    rpc: Rpc = None,
+    contracts: ContractsFile = None,
+    keystore: Keystore = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest tasks, oldest first; `*`: false results of it were slashed."""
+    settings = load(config, seam_flags(rpc, contracts, keystore, None)).config
+    use_data_dir(settings)
+    board = _board(settings)
+    requester = _requester(settings) if is_mine else None
+    found = tasks_of(board, requester, last)
     if as_json:
-        typer.echo(json.dumps([f"0x{task_id.hex()}" for task_id in found]))
+        typer.echo(json.dumps([as_object(each) for each in found], indent=2))
+    elif not found:
+        typer.echo("no tasks")
     else:
-        for task_id in found:
-            typer.echo(f"0x{task_id.hex()}")
+        names, now = names_of_models(), board.chain.next_timestamp()
+        rows = [row(each, names, now) for each in found]
+        Screen.open(to_stderr=False).texts(COLUMNS, rows)
 
 
 @app.command("show")
@@ -122,18 +146,36 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Say how a task stands; only "final" is a result that nobody can take back."""
-    board = _board(load(config, seam_flags(rpc, contracts, None, None)).config)
-    found = progress_of(board, parse_id(task))
-    typer.echo(json.dumps(as_object(found), indent=2) if as_json else _sentence(found))
+    settings = load(config, seam_flags(rpc, contracts, None, None)).config
+    use_data_dir(settings)
+    board = _board(settings)
+    found = progress_of(board, find_task(board, task))
+    if as_json:
+        typer.echo(json.dumps(as_object(found), indent=2))
+        return
+    for line in page(found, names_of_models(), board.chain.next_timestamp()):
+        typer.echo(line)
 
 
 @app.command("watch")
 def watch(
-    task: TaskName, config: ConfigFile = None, rpc: Rpc = None, contracts: ContractsFile = None
+    task: TaskName,
+    config: ConfigFile = None,
+    rpc: Rpc = None,
+    contracts: ContractsFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Print each change of a task until it is final or refunded."""
+    """Print each change of a task until it is final or refunded; exit code 130 if interrupted."""
     board = _board(load(config, seam_flags(rpc, contracts, None, None)).config)
-    _follow(board, parse_id(task), lambda found: typer.echo(_sentence(found)))
+
+    def tell(found: Progress) -> None:
+        now = board.chain.next_timestamp()
+        typer.echo(json.dumps(as_object(found)) if as_json else change(found, now))
+
+    try:
+        _follow(board, find_task(board, task), tell)
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 @app.command("reclaim")
@@ -144,9 +186,26 @@ def reclaim(
     contracts: ContractsFile = None,
     keystore: Keystore = None,
     passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take the fee of an unfinished task back after its deadline."""
     settings = load(config, seam_flags(rpc, contracts, keystore, passphrase_file)).config
+    with _till(settings) as (board, wallet):
+        task_id = find_task(board, task)
+        fee = take_back(board, wallet, task_id)
+    if as_json:
+        typer.echo(json.dumps({"task_id": f"0x{task_id.hex()}", "reclaimed_wei": str(fee)}))
+    else:
+        typer.echo(f"{in_ether(fee)} taken back to {wallet.address}")
+
+
+app.command("receipt")(receipt)
+app.command("verify")(verify)
+
+
+@contextmanager
+def _till(settings: Config) -> Iterator[tuple[Contracts, Wallet]]:
+    """Give contracts and a wallet whose earlier transactions are finished."""
     chain = open_chain(settings)
     signer = KeySigner(open_signer(settings))
     database = open_account_database(settings, chain, signer.address)
@@ -154,105 +213,20 @@ def reclaim(
         board = open_contracts(settings, chain, database)
         wallet = Wallet(chain, signer, journal=Journal(database, signer.address))
         wallet.recover()
-        board.market.reclaim_fee(wallet, parse_id(task))
-        free = board.vault.balance(wallet.address).free
-        board.vault.withdraw(wallet, free)
+        yield board, wallet
     finally:
         database.close()
-    Screen.open(to_stderr=True).line(f"{in_ether(free)} taken back")
 
 
-@app.command("receipt")
-def receipt(
-    task: TaskName,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file; default: the terminal.")
-    ] = None,
-    config: ConfigFile = None,
-    rpc: Rpc = None,
-    contracts: ContractsFile = None,
-) -> None:
-    """Write what anyone needs to check a result, as the chain tells it."""
-    settings = load(config, seam_flags(rpc, contracts, None, None)).config
-    use_data_dir(settings)
-    board = _board(settings)
-    found = find_id(task, (each.task_id for each in board.market.requests()), "task")
-    task_id = TaskId(found)
-    model = model_of(board.market.task(task_id).program_root)
-    written = receipt_of(board, task_id, model.program.header.encode(), model.manifest.name)
-    if output is None:
-        typer.echo(written.to_json(), nl=False)
-        return
+def _wait(board: Contracts, tasks: list[TaskId], screen: Screen) -> None:
+    """Wait until all of some tasks are final or refunded."""
     try:
-        output.write_text(written.to_json(), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
-    screen = Screen.open(to_stderr=True)
-    screen.line(f"{output}: the result is {written.finality.status}")
-
-
-@app.command("verify")
-def verify(
-    file: Annotated[Path, typer.Argument(help="A receipt.")],
-    is_reference: Annotated[
-        bool, typer.Option("--reference", help="Run by the interpreter itself; slow.")
-    ] = False,
-    config: ConfigFile = None,
-    rpc: Rpc = None,
-    contracts: ContractsFile = None,
-) -> None:
-    """Run a receipt's task again; with --rpc and --contracts, ask the chain as well."""
-    settings = load(config, seam_flags(rpc, contracts, None, None)).config
-    use_data_dir(settings)
-    held = open_receipt(file)
-    program = model_of(held.task.program_root).program
-    trace = trace_of(program, held.run.input, held.task.iterations, is_reference=is_reference)
-    found = replay(held, trace)
-    if found.first_difference is not None:
-        raise WrongVerdict(
-            f"the result is false: output byte {found.first_difference} differs from what "
-            f"{found.engine} computes"
-        )
-    typer.echo(f"the output is right: {found.engine} computes the same {len(found.output)} bytes")
-    if not rpc:
-        typer.echo(f"the receipt says: {held.finality.status}; give --rpc to ask the chain")
-        return
-    board = _board(settings)
-    if wrong := contradictions(board, held):
-        raise WrongVerdict(f"{board.chain.name} says otherwise of {', '.join(wrong)}")
-    typer.echo(f"{board.chain.name} confirms all of the receipt")
-
-
-def open_receipt(file: Path) -> Receipt:
-    """Return the receipt in a file, or raise InvalidReceipt."""
-    try:
-        return read_receipt(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidReceipt(f"{file} cannot be read: {error}") from None
-    except InvalidReceipt as error:
-        raise InvalidReceipt(f"{file}: {error}") from None
-
-
-def parse_id(text: str) -> TaskId:
-    """Return the id in an argument, or raise ConfigError."""
-    digits = text.removeprefix("0x")
-    try:
-        found = bytes.fromhex(digits)
-    except ValueError:
-        found = b""
-    if len(found) != 32:
-        raise ConfigError(f"'{text}' is not an id; give 0x and 64 hexadecimal digits")
-    return TaskId(found)
-
-
-def as_object(found: Progress) -> dict[str, object]:
-    """Return how a task stands as JSON: bytes as hexadecimal digits, wei as text."""
-    shown: dict[str, object] = {}
-    for name, value in asdict(found).items():
-        if isinstance(value, bytes):
-            value = f"0x{value.hex()}"
-        shown[name] = str(value) if name.endswith("_wei") else value
-    return shown
+        with screen.progress("waiting until they are final", len(tasks)) as advance:
+            for number, task_id in enumerate(tasks):
+                _follow(board, task_id, lambda progress: None)
+                advance(number + 1)
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def _follow(board: Contracts, task_id: TaskId, tell: Callable[[Progress], None]) -> None:
@@ -268,20 +242,13 @@ def _follow(board: Contracts, task_id: TaskId, tell: Callable[[Progress], None])
         time.sleep(_POLL_SECONDS)
 
 
-def _sentence(found: Progress) -> str:
-    parts = [f"task 0x{found.task_id.hex()}: {found.state}"]
-    if found.executor:
-        parts.append(f"by {found.executor}")
-    if found.state is TaskState.ASSERTED and found.window_end:
-        when = time.strftime("%H:%M:%S UTC", time.gmtime(found.window_end))
-        parts.append(f"open to challenges until {when}")
-    if found.slashed:
-        parts.append(f"{found.slashed} false result(s) slashed before")
-    return ", ".join(parts)
-
-
 def _board(settings: Config) -> Contracts:
     return open_contracts(settings, open_chain(settings))
+
+
+def _requester(settings: Config) -> Address:
+    # Keystores write addresses in lower case, the chain with its checksum.
+    return Address(to_checksum_address(address_of(keystore_of(settings))))
 
 
 def _inputs(name: str, model: Model, given: list[Path]) -> list[bytes]:
@@ -304,3 +271,13 @@ def _fee(text: str) -> Wei:
         return Wei(ether(text))
     except ValueError as error:
         raise ConfigError(f"--fee is '{text}'; it has to be {error}") from None
+
+
+def _deadline(text: str) -> Seconds:
+    found = read_duration(text, "--deadline")
+    if found <= MINIMUM_SECONDS:
+        raise ConfigError(
+            f"--deadline is '{text}'; miners leave tasks alone that end within "
+            f"{MINIMUM_SECONDS // 60} minutes, so give more"
+        )
+    return found

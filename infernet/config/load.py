@@ -138,7 +138,8 @@ def _read_file(place: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{place} cannot be read: {reason_of(error)}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # Besides what its own error says, the parser lets through what numbers and depth raise.
         raise ConfigError(f"{place} is not TOML: {error}") from None
 
 

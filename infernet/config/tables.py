@@ -58,7 +58,7 @@ class InfernetTable:
     enabled: bool = _is(values.switch, False, "serve tasks at all")
     models: tuple[str, ...] = _is(values.texts, (), "names of the models to serve or to watch")
     stake: int = _is(values.ether, 0, "locked per task; a model's floor at least", unit="ether")
-    max_tasks: int = _is(values.count, 4, "tasks in work at once")
+    max_tasks: int = _is(values.count(256), 4, "tasks in work at once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class BackendTable:
     type: str = _is(
         values.text, "onnxruntime", "onnxruntime, reference, queue or an installed adapter"
     )
-    threads: int = _is(values.count, 1, "threads for each inference")
+    threads: int = _is(values.count(1_024), 1, "threads for each inference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,14 @@ class NetworkTable:
         mask=_masked_urls,
         variable="INFERNET_RPC_URL",
     )
-    quorum: int | None = _is(values.count, None, "nodes that must agree; default: most of them")
-    chain_id: int | None = _is(values.count, None, "refuse any other chain")
+    quorum: int | None = _is(
+        values.count(1_000), None, "nodes that must agree; default: most of them"
+    )
+    chain_id: int | None = _is(values.count(2**63 - 1), None, "refuse any other chain")
     contracts: Path | None = _is(values.path, None, "the contracts' addresses, a JSON file")
-    confirmations: int = _is(values.whole, 12, "blocks after which a transaction counts as settled")
+    confirmations: int = _is(
+        values.whole(100_000), 12, "blocks after which a transaction counts as settled"
+    )
     poll_seconds: float = _is(values.seconds, 1.0, "pause after a look that found nothing")
     max_fee: int | None = _is(
         values.gwei, None, "most for a unit of gas, of what can wait", unit="gwei"
@@ -145,11 +149,13 @@ class ApiTable:
     )
     fee: int = _is(values.ether, 10**16, "paid for a task that names no fee", unit="ether")
     most_fee: int = _is(values.ether, 10**18, "most that a task may offer", unit="ether")
-    deadline_seconds: int = _is(values.count, 3_600, "time for a task that names no deadline")
-    most_waiting: int = _is(values.count, 10_000, "tasks accepted and not on chain yet")
-    most_listeners: int = _is(values.count, 2_000, "streams of events at once")
-    most_disk_mib: int = _is(values.count, 4_096, "MiB of inputs kept on disk")
-    senders: int = _is(values.count, 8, "requests sent to the chain side by side")
+    deadline_seconds: int = _is(
+        values.count(31_536_000), 3_600, "time for a task that names no deadline"
+    )
+    most_waiting: int = _is(values.count(10_000_000), 10_000, "tasks accepted and not on chain yet")
+    most_listeners: int = _is(values.count(1_000_000), 2_000, "streams of events at once")
+    most_disk_mib: int = _is(values.count(2**31), 4_096, "MiB of inputs kept on disk")
+    senders: int = _is(values.count(256), 8, "requests sent to the chain side by side")
 
 
 @dataclass(frozen=True, slots=True)

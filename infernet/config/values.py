@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 _WEI = 10**18
+# More digits than any setting has; arithmetic with powers of ten far beyond would not end.
+_MAX_DIGITS = 60
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -45,51 +47,66 @@ def texts(value: object) -> tuple[str, ...]:
 def urls(value: object) -> tuple[str, ...]:
     """Read one URL or several."""
     found = texts(value)
-    if not all(urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc for url in found):
+    if not all(map(_is_web_address, found)):
         raise ValueError('http(s) URLs of nodes, such as "http://127.0.0.1:8545"')
     return found
 
 
 def web_address(value: object) -> str:
     """Read one http(s) URL."""
-    (found,) = urls([text(value)])
+    found = text(value)
+    if not _is_web_address(found):
+        raise ValueError('one http(s) URL, such as "https://example.org/hook"')
     return found
 
 
 def redis_address(value: object) -> str:
     """Read the URL of a Redis server."""
     found = text(value)
-    if urlsplit(found).scheme not in ("redis", "rediss", "unix"):
+    if not _is_address(found, "redis", "rediss", "unix"):
         raise ValueError('a Redis URL, such as "redis://127.0.0.1:6379/0"')
     return found
 
 
 def path(value: object) -> Path:
     """Read a path; `~` is the home folder."""
-    return Path(text(value)).expanduser()
+    found = text(value)
+    if "\0" in found:
+        raise ValueError("a path, without the character 0")
+    try:
+        return Path(found).expanduser()
+    except RuntimeError:
+        raise ValueError("a path; the home folder of that user is not known") from None
 
 
-def count(value: object) -> int:
-    """Read a whole number above zero."""
-    found = whole(value)
-    if found < 1:
-        raise ValueError("a whole number above 0")
-    return found
+def count(most: int) -> Callable[[object], int]:
+    """Return a reader of a whole number, from one to so many."""
+
+    def read(value: object) -> int:
+        found = _whole(value)
+        if found is None or not 1 <= found <= most:
+            raise ValueError(f"a whole number, 1 to {most}")
+        return found
+
+    return read
 
 
-def whole(value: object) -> int:
-    """Read a whole number, zero or more."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9_]+", value):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("a whole number, 0 or more")
-    return value
+def whole(most: int) -> Callable[[object], int]:
+    """Return a reader of a whole number, from zero to so many."""
+
+    def read(value: object) -> int:
+        found = _whole(value)
+        if found is None or found > most:
+            raise ValueError(f"a whole number, 0 to {most}")
+        return found
+
+    return read
 
 
 def port(value: object) -> int:
     """Read a TCP port."""
-    found = whole(value)
-    if not 1 <= found <= 65_535:
+    found = _whole(value)
+    if found is None or not 1 <= found <= 65_535:
         raise ValueError("a port, 1 to 65535")
     return found
 
@@ -136,7 +153,7 @@ def signed_ether(value: object) -> int:
 def gwei(value: object) -> int:
     """Read a price in gwei, above zero, and return wei."""
     amount = _decimal(value)
-    if amount is None or not 0 < amount <= 10**9:
+    if amount is None or not 1 <= amount * 10**9 <= 10**18:
         raise ValueError("a price in gwei, above 0")
     return int(amount * 10**9)
 
@@ -169,4 +186,24 @@ def _decimal(value: object) -> Decimal | None:
         found = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return found if found.is_finite() else None
+    return found if found.is_finite() and abs(found.adjusted()) <= _MAX_DIGITS else None
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number, zero or more, None for anything else."""
+    if isinstance(value, str) and re.fullmatch(rf"[0-9][0-9_]{{0,{_MAX_DIGITS}}}", value):
+        value = int(value.replace("_", ""))
+    return None if isinstance(value, bool) or not isinstance(value, int) or value < 0 else value
+
+
+def _is_web_address(url: str) -> bool:
+    return _is_address(url, "http", "https") and bool(urlsplit(url).netloc)
+
+
+def _is_address(url: str, *schemes: str) -> bool:
+    """Return whether a URL can be taken apart and has one of these schemes."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and parts.port != 0
+    except ValueError:
+        return False

@@ -76,7 +76,7 @@ def account_database(folder: Path, chain: Chain, address: Address) -> Finding:
     try:
         database = open_database(path, readonly=True)
         try:
-            found = database.execute("PRAGMA quick_check(1)")[0][0]
+            found = database.execute("PRAGMA integrity_check(1)")[0][0]
             unsettled = len(Journal(database, address).unsettled())
         finally:
             database.close()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from infernet.backend.hashing import hash_bytes
 from infernet.chain.code import check_code
-from infernet.chain.connection import Chain, connect
+from infernet.chain.connection import Chain, connect, translated
 from infernet.chain.deployment import Contracts, Deployment
 from infernet.chain.endpoints import safe_name
 from infernet.chain.errors import ChainError
@@ -87,7 +87,9 @@ def contracts(config: Config, chain: Chain) -> list[Finding]:
 def clock(chain: Chain) -> Finding:
     """Check this machine's clock against the chain's; deadlines go by the chain's."""
     try:
-        now, head = chain.next_timestamp(), chain.web3.eth.get_block("latest")["timestamp"]
+        now = chain.next_timestamp()
+        with translated("reading the latest block", chain.name):
+            head = chain.web3.eth.get_block("latest")["timestamp"]
     except ChainError as error:
         return failure("clock", str(error), "look at the node")
     skew = int(time.time()) - now

@@ -43,6 +43,9 @@ def queue(config: Config) -> Finding | None:
         )
         with client:
             client.ping()
+    except redis.AuthenticationError:
+        fix = "write its password into queue.redis: redis://:PASSWORD@HOST"
+        return failure("redis", f"{name} wants another password", fix)
     except (redis.RedisError, ValueError) as error:
         # Some messages repeat the URL, which may hold a password.
         reason = type(error).__name__

@@ -60,7 +60,6 @@ SEVERITIES: Mapping[str, Severity] = {
     "reveal_timed_out": Severity.INFO,
     "input_hidden": Severity.WARNING,
     "too_costly": Severity.WARNING,
-    "left_to_others": Severity.WARNING,
     "turn_due_soon": Severity.ERROR,
     "game_lost": Severity.ERROR,
     "out_of_moves": Severity.ERROR,

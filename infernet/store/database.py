@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -111,6 +112,11 @@ class Database:
         with self._mutex, _translated(self.name):
             self._connection.backup(copy)
         return Database(copy, f"a copy of {self.name}", False, None)
+
+    def room_bytes(self) -> int | None:
+        """Return what is free on the file's disk; None in memory."""
+        folder = Path(self.name).parent
+        return None if self._file_lock is None else shutil.disk_usage(folder).free
 
     def close(self) -> None:
         """Close the file and let other processes have it."""

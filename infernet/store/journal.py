@@ -175,22 +175,27 @@ class Journal:
             (slot_id, attempt.hash, str(attempt.max_fee_wei), str(attempt.tip_wei), attempt.raw),
         )
 
-    def include(self, slot_id: int, found: Inclusion) -> None:
-        """Note the block that holds one of a slot's attempts."""
-        self.database.execute(
-            "UPDATE slots SET state = 'mined', block = ?, hash = ?, timestamp = ?, gas_used = ?, "
-            "fee_gwei = ?, fee_rest_wei = ?, succeeded = ?, contract = ? WHERE id = ?",
-            (
-                found.block,
-                found.hash,
-                found.timestamp,
-                found.gas_used,
-                *divmod(found.fee_wei, _GIGA),
-                found.has_succeeded,
-                found.contract,
-                slot_id,
-            ),
-        )
+    def include(self, slot_id: int, found: Inclusion) -> bool:
+        """Note the block that holds one of a slot's attempts; return whether none ever did."""
+        with self.database.transaction():
+            news = "UPDATE slots SET reported = 1 WHERE id = ? AND reported = 0 RETURNING id"
+            is_news = bool(self.database.execute(news, (slot_id,)))
+            self.database.execute(
+                "UPDATE slots SET state = 'mined', block = ?, hash = ?, timestamp = ?, "
+                "gas_used = ?, fee_gwei = ?, fee_rest_wei = ?, succeeded = ?, contract = ? "
+                "WHERE id = ?",
+                (
+                    found.block,
+                    found.hash,
+                    found.timestamp,
+                    found.gas_used,
+                    *divmod(found.fee_wei, _GIGA),
+                    found.has_succeeded,
+                    found.contract,
+                    slot_id,
+                ),
+            )
+        return is_news
 
     def reopen(self, slot_id: int) -> None:
         """Note that no block holds a slot's attempts any more."""
@@ -232,11 +237,6 @@ class Journal:
         with self.database.transaction():
             self.abandon(instead_of)
             self.reopen(slot_id)
-
-    def mark_reported(self, slot_id: int) -> bool:
-        """Return whether nobody has marked the slot as reported before."""
-        sql = "UPDATE slots SET reported = 1 WHERE id = ? AND reported = 0 RETURNING id"
-        return bool(self.database.execute(sql, (slot_id,)))
 
     def slot(self, slot_id: int) -> Slot:
         """Return a slot as it stands."""

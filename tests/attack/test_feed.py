@@ -22,12 +22,14 @@ class Meagre:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._whole, name)
-        return Meagre(found, self._most) if name == "eth" else found
+        return Meagre(found, self._most) if name == "manager" else found
 
-    def get_logs(self, wanted: dict[str, Any]) -> Any:
-        if wanted["toBlock"] - wanted["fromBlock"] >= self._most:
-            raise Web3RPCError("query returned more than 10000 results")
-        return self._whole.get_logs(wanted)
+    def request_blocking(self, method: str, parameters: list[Any]) -> Any:
+        if method == "eth_getLogs":
+            (wanted,) = parameters
+            if int(wanted["toBlock"], 16) - int(wanted["fromBlock"], 16) >= self._most:
+                raise Web3RPCError("query returned more than 10000 results")
+        return self._whole.request_blocking(method, parameters)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from .promql import History, Labels, Series, evaluate, names_in, seconds
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
 STEP_SECONDS = 60
-PROMTOOL = shutil.which("promtool")
+PROMTOOL, PROMETHEUS = shutil.which("promtool"), shutil.which("prometheus")
 
 
 @cache

@@ -7,39 +7,37 @@ said, and by promtool too where it is installed. Only the passing of minutes is 
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from eth_account import Account
 
 from executor.actor import Executor
+from infernet.actors.daemon import Pace, run
+from infernet.actors.holdings import Run
 from infernet.backend.conformance import Report as Conformance
 from infernet.backend.conformance import check, run_conformance
 from infernet.backend.engine import open_engine
-from infernet.chain.connection import Chain
 from infernet.chain.records import Address, AssertionStatus, Wei
 from infernet.chain.wallet import Wallet, faucet
 from infernet.monitor.alerts import Alert, Severity
-from infernet.monitor.metrics import Monitor, Sources
-from infernet.monitor.observatory import Observatory
+from infernet.monitor.metrics import Monitor
 from infernet.monitor.snapshot import Capacity, Role
 from infernet.monitor.webhook import Webhook
-from infernet.store.checks import Checks, Finding, Result
-from infernet.store.database import Database, open_database
+from infernet.store.database import open_database
 from interpreter.program import Program
+from tests.disk import small_disk
 from tests.stage import ETHER, Stage, new_stage
+from tests.unit.fisherman.lies import tell_lie, tell_truth
 
-from .scrape import STEP_SECONDS, Prometheus, rules
-
-# A check of the bits every eight minutes instead of every hour.
-CONFORMANCE_SECONDS = 8 * STEP_SECONDS
+from .hook import listening
+from .scrape import rules
+from .watched import Setting, watched
 
 
 @pytest.fixture(scope="module")
@@ -53,67 +51,6 @@ def stage(town: Stage) -> Iterator[Stage]:
         yield stage
 
 
-@dataclass
-class Watched:
-    """A monitored player, the Prometheus that reads it, and the minutes that pass for both."""
-
-    monitor: Monitor
-    prometheus: Prometheus
-    chain: Chain
-    clock: list[float]
-
-    def minutes(self, count: int, *, ticks: bool = True, blocks: bool = True) -> set[str]:
-        """Let minutes pass and return what fires then; the loop turns and the chain grows."""
-        for _ in range(count):
-            self.clock[0] += STEP_SECONDS
-            if ticks:
-                self.monitor.on_tick(0.1)
-            if blocks:
-                self.chain.tester.mine_block()
-            self.monitor.look()
-            self.prometheus.scrape()
-        return self.prometheus.firing()
-
-
-@dataclass
-class Setting:
-    """What a test changes about the player it watches."""
-
-    role: Role = Role.MINER
-    database: Database | None = None
-    capacity: Capacity | None = None
-    is_exact: Callable[[], bool] = lambda: True
-    data_dir: Path = Path()
-    webhook: Callable[[], dict[str, int]] = dict
-
-
-# A player that began long before.
-LATER_SECONDS = 3 * 3_600
-
-
-@contextmanager
-def watched(stage: Stage, account: Address, setting: Setting | None = None) -> Iterator[Watched]:
-    """Serve a player's metrics while the block runs, and be sure that nothing fires at first."""
-    given = setting or Setting()
-    names, clock = {stage.root: "toy"}, [0.0]
-    view = stage.view()
-    observatory = Observatory(view, account, given.role, names, given.database, given.capacity)
-    sources = Sources(given.data_dir, "onnxruntime", given.is_exact, webhook=given.webhook)
-    monitor = Monitor(
-        observatory, sources, conformance_seconds=CONFORMANCE_SECONDS, clock=lambda: clock[0]
-    )
-    port = monitor.serve("127.0.0.1", 0)
-    job = f"infernet-{given.role}"
-    prometheus = Prometheus({job: f"http://127.0.0.1:{port}"}, start=time.time() + LATER_SECONDS)
-
-    player = Watched(monitor, prometheus, stage.chain, clock)
-    try:
-        assert player.minutes(3) == set()
-        yield player
-    finally:
-        monitor.stop()
-
-
 def lied(stage: Stage) -> Executor:
     """Return a liar whose false result is on chain."""
     stage.request(stage.wallet())
@@ -121,16 +58,6 @@ def lied(stage: Stage) -> Executor:
     while not stage.contracts.market.assertions():
         liar.tick()
     return liar
-
-
-@pytest.mark.parametrize(
-    ("role", "alert"), [(Role.MINER, "MinerDown"), (Role.FISHERMAN, "FishermanDown")]
-)
-def test_a_player_that_stopped_is_down(stage: Stage, role: Role, alert: str) -> None:
-    with watched(stage, stage.wallet().address, Setting(role)) as player:
-        player.monitor.stop()
-        assert player.minutes(1) == set()
-        assert player.minutes(1) == {alert}
 
 
 def test_a_loop_without_turns_is_stalled(stage: Stage) -> None:
@@ -242,79 +169,78 @@ def test_a_miner_without_free_stake_is_told_while_it_has_room(stage: Stage) -> N
 
 
 def test_many_errors_of_the_loop_are_told(stage: Stage) -> None:
-    with watched(stage, stage.wallet().address) as player:
-        player.monitor.on_error(ValueError("one"))
+    def fails(data: bytes) -> Run:
+        raise OSError("the accelerator is gone")
+
+    class Impatient:
+        """Passes on what a loop tells, and ends it after so many errors."""
+
+        def __init__(self, monitor: Monitor, most: int) -> None:
+            self.on_report, self.on_tick = monitor.on_report, monitor.on_tick
+            self.stop, self._monitor, self._left = threading.Event(), monitor, most
+
+        def on_error(self, error: Exception) -> None:
+            self._monitor.on_error(error)
+            self._left -= 1
+            if not self._left:
+                self.stop.set()
+
+    tell_lie(stage)
+    wallet = stage.wallet()
+    stage.fisherman(wallet).tick()
+    # Its game is to be opened, and it cannot say how.
+    broken = stage.fisherman(wallet, start_run=fails)
+
+    def meet(monitor: Monitor, errors: int) -> None:
+        observer = Impatient(monitor, errors)
+        run(broken, wallet, observer.stop, observer, Pace(0.01, 0.01, 0.02))
+
+    with watched(stage, wallet.address, Setting(Role.FISHERMAN)) as player:
+        meet(player.monitor, 1)
         assert player.minutes(1) == set()
-        for _ in range(20):
-            player.monitor.on_error(ValueError("another"))
+        meet(player.monitor, 20)
         assert player.minutes(1) == {"ErrorsRising"}
 
 
 def test_results_that_were_missed_are_told(stage: Stage, tmp_path: Path) -> None:
-    database = open_database(tmp_path / "account.sqlite")
-    seen = Checks(database)
-    results = [Result(bytes([i]), b"", b"", False, 0.0, 0, 0) for i in range(3)]
-    seen.add((result, Finding.UNCHECKED) for result in results)
-    setting = Setting(Role.FISHERMAN, database)
-    with watched(stage, stage.wallet().address, setting) as player:
-        seen.conclude(results[0].assertion_id, Finding.TRUE)
+    wallet, database = stage.wallet(), open_database(tmp_path / "account.sqlite")
+    fisherman = stage.fisherman(wallet, database=database)
+    tell_truth(stage)
+    fisherman.tick()
+    with watched(stage, wallet.address, Setting(Role.FISHERMAN, database)) as player:
+        tell_truth(stage)
+        stage.skip(stage.contracts.market_constants.window_seconds + 60)
         assert player.minutes(1) == set()
-        seen.conclude(results[1].assertion_id, Finding.LATE)
+        fisherman.tick()
         assert player.minutes(1) == {"CoverageLow"}
     database.close()
 
 
 def test_a_webhook_that_refuses_is_told(stage: Stage) -> None:
-    class Refusing(BaseHTTPRequestHandler):
-        status = 200
+    with listening() as hook, closing(Webhook(hook.url)) as webhook:
+        alert = Alert("false_result_found", Severity.WARNING, "a test")
 
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(self.status)
-            self.end_headers()
+        def told(count: int) -> None:
+            webhook.put(alert)
+            while webhook.counts.sent + webhook.counts.failed < count:
+                time.sleep(0.01)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Refusing)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    webhook = Webhook(f"http://127.0.0.1:{server.server_port}/hook")
-    setting = Setting(webhook=lambda: asdict(webhook.counts))
-    alert = Alert("false_result_found", Severity.WARNING, "a test")
-
-    def told(count: int) -> None:
-        webhook.put(alert)
-        while webhook.counts.sent + webhook.counts.failed < count:
-            time.sleep(0.01)
-
-    try:
+        setting = Setting(webhook=lambda: asdict(webhook.counts))
         with watched(stage, stage.wallet().address, setting) as player:
             told(1)
             assert player.minutes(1) == set()
-            Refusing.status = 403
+            hook.status = 403
             told(2)
             assert player.minutes(1) == {"WebhookFailing"}
-    finally:
-        webhook.close()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk to fill")
 def test_a_full_disk_is_told(stage: Stage, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1100m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("this machine does not let root mount a small disk")
-    try:
-        with watched(stage, stage.wallet().address, Setting(data_dir=disk)) as player:
-            (disk / "much").write_bytes(bytes(160_000_000))
-            assert player.minutes(1) == {"DiskLow"}
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    with (
+        small_disk(tmp_path / "disk", 1_100) as disk,
+        watched(stage, stage.wallet().address, Setting(data_dir=disk)) as player,
+    ):
+        (disk / "much").write_bytes(bytes(160_000_000))
+        assert player.minutes(1) == {"DiskLow"}
 
 
 def test_memory_that_grows_by_hundreds_of_megabytes_is_told(stage: Stage) -> None:
@@ -326,5 +252,6 @@ def test_memory_that_grows_by_hundreds_of_megabytes_is_told(stage: Stage) -> Non
 
 
 def test_every_alert_is_expected_somewhere_in_these_tests() -> None:
-    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*alerts.py"))
+    places = [path for path in Path(__file__).parent.glob("test_*.py") if "drill" not in path.stem]
+    text = "".join(path.read_text() for path in places)
     assert [name for name in rules() if f'"{name}"' not in text] == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,58 +13,38 @@ from pathlib import Path
 import pytest
 
 from infernet.audit.receipt import read_receipt
-from infernet.backend.tamper import TamperedTrace
 from infernet.chain.records import GameStatus, TaskId, TaskStatus
 from infernet.cli import run
-from infernet.cli.demo_lie import narrow
-from infernet.models.manifest import Coding, Manifest
-from infernet.models.pipeline import Model
-from infernet.models.store import save_model
-from interpreter.program import Program, Step
-from tests.anvil import find_anvil, running
-from tests.stage import MUTATION
-from tests.survival.town import SHORT_SEED, Town, new_town
+from tests.anvil import Anvil
+from tests.survival.town import Town
+
+from .audit_town import audited_town, proven_lie
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A town with one final result, one lie that was slashed, and what the commands need."""
 
+    anvil: Anvil
     seam: tuple[str, ...]
     final: TaskId
     lie_task: TaskId
     disputed: int
     receipt: Path
+    lie: Path
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    if find_anvil() is None:
-        pytest.skip("anvil is not installed: `npm ci` in contracts/ installs it, npm is missing")
     folder = tmp_path_factory.mktemp("audit")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("INFERNET_DATA_DIR", str(folder))
-        patch.chdir(folder)
-        with running() as node:
-            town = new_town(node, SHORT_SEED)
-            keep_model(town.program)
-            contracts = folder / "contracts.json"
-            contracts.write_text(town.contracts.deployment.to_json(), encoding="utf-8")
-            seam = ("--rpc", node.url, "--contracts", str(contracts))
-            final = become_final(town)
-            lie_at, disputed = proven_lie(town)
-            lie_task = lie_and_lose(town, lie_at)
-            receipt = folder / "receipt.json"
-            written = ("task", "receipt", f"0x{final.hex()}", "-o", str(receipt), *seam)
-            assert run(written) == 0
-            yield Scene(seam, final, lie_task, disputed, receipt)
-
-
-def keep_model(program: Program) -> None:
-    """Put a program in the store, so that it is found by its root."""
-    coding = Coding(1.0, 0, (1,), "uint8", "flat")
-    root = program.root.hex()
-    save_model(Model(program, Manifest("random", root, "", "", "", coding, coding, None)))
+    with audited_town(folder) as (town, seam):
+        final = become_final(town)
+        lie_at, disputed = proven_lie(town)
+        lie_task = lie_and_lose(town, lie_at)
+        receipts = folder / "receipt.json", folder / "lie.json"
+        for task, receipt in zip((final, lie_task), receipts, strict=True):
+            assert run(("task", "receipt", f"0x{task.hex()[:8]}", "-o", str(receipt), *seam)) == 0
+        yield Scene(town.anvil, seam, final, lie_task, disputed, *receipts)
 
 
 def become_final(town: Town) -> TaskId:
@@ -75,16 +57,6 @@ def become_final(town: Town) -> TaskId:
         executor.tick()
     assert town.contracts.market.task(task).status is TaskStatus.FINAL
     return task
-
-
-def proven_lie(town: Town) -> tuple[int, int]:
-    """Return a lie over which the fisherman has the last word, and the step they come to."""
-    truth, arity = town.truth(), town.contracts.game_constants.arity
-    for step in range(town.steps):
-        disputed, dissections = narrow(truth, TamperedTrace(truth, Step(step), MUTATION), arity)
-        if dissections % 2 == 0:
-            return step, disputed
-    raise AssertionError("every lie of this program ends with the liar's turn")
 
 
 def lie_and_lose(town: Town, lie_at: int) -> TaskId:
@@ -109,6 +81,9 @@ def test_a_receipt_is_right_and_the_chain_confirms_it(scene, capsys):
     assert (receipt.task.id, receipt.finality.status) == (scene.final, "final")
     assert run(("task", "verify", str(scene.receipt), *scene.seam)) == 0
     assert "confirms all of the receipt" in capsys.readouterr().out
+    assert run(("task", "verify", str(scene.receipt), "--json", *scene.seam)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["equal"] and found["chain"] == scene.anvil.url and found["contradicted"] == []
 
 
 def test_what_no_hash_binds_is_refused_by_the_chain(scene, tmp_path, capsys):
@@ -132,6 +107,44 @@ def checksum_of(content: dict[str, object]) -> str:
     return "0x" + sha256(text.encode()).hexdigest()
 
 
+@pytest.fixture
+def no_node(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the node answer nothing, and let nothing be asked of anyone."""
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError(f"the network was asked for: {arguments}")
+
+    assert scene.anvil.process is not None
+    scene.anvil.process.send_signal(signal.SIGSTOP)
+    monkeypatch.setenv("INFERNET_RPC_URL", scene.anvil.url)
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    yield
+    scene.anvil.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("no_node")
+def test_a_receipt_is_checked_and_a_step_shown_without_a_node(scene, capsys):
+    assert run(("task", "verify", str(scene.receipt))) == 0
+    assert "give --rpc to ask the chain" in capsys.readouterr().out
+    assert run(("replay", str(scene.receipt), "--step", "1")) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("no_node")
+def test_a_false_result_is_found_without_a_node(scene, capsys):
+    receipt = read_receipt(scene.lie.read_text())
+    assert (receipt.task.id, receipt.finality.status) == (scene.lie_task, "slashed")
+    for command in ("task verify", "replay", "replay --reference"):
+        assert run((*command.split(), str(scene.lie))) == 5
+        told = capsys.readouterr()
+        assert "the result is false: output byte" in told.err and not told.out
+        assert run((*command.split(), str(scene.lie), "--json")) == 5
+        found = json.loads(capsys.readouterr().out)
+        assert found["equal"] is False and found["first_difference"] >= 0
+
+
+@pytest.mark.usefixtures("no_node")
 def test_a_result_is_repeated_by_both_engines_without_a_node(scene, capsys):
     for options in ((), ("--reference",)):
         assert run(("replay", str(scene.receipt), "--json", *options)) == 0
@@ -172,5 +185,32 @@ def test_a_dispute_is_listed_shown_and_judged(scene, capsys):
 
 def test_ids_that_name_nothing_are_refused(scene, capsys):
     assert run(("dispute", "show", "0x00000000", *scene.seam)) == 3
-    assert run(("dispute", "show", "0x12", *scene.seam)) == 3
-    assert "at least 6" in capsys.readouterr().err
+    game = json_of(capsys, "dispute", "list", *scene.seam)[0]["game_id"][:10]
+    for command, known in (("dispute replay", game), ("task show", f"0x{scene.final.hex()[:8]}")):
+        assert run((*command.split(), "0x00000000", *scene.seam)) == 3
+        assert known in capsys.readouterr().err
+    for command in ("dispute show", "task watch", "task receipt"):
+        assert run((*command.split(), "0x12", *scene.seam)) == 3
+        assert "at least 6" in capsys.readouterr().err
+
+
+def json_of(capsys, *command):
+    """Return what a command prints as JSON."""
+    capsys.readouterr()
+    assert run((*command, "--json")) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_tasks_are_listed_and_shown_in_80_columns(scene, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    found = json_of(capsys, "task", "list", *scene.seam)
+    assert [each["task_id"] for each in found] == [
+        f"0x{task.hex()}" for task in (scene.final, scene.lie_task)
+    ]
+    assert [each["state"] for each in found] == ["final", "queued"]
+    assert len(json_of(capsys, "task", "list", "--last", "1", *scene.seam)) == 1
+    for command in (("list",), ("show", found[0]["task_id"][:8]), ("show", found[1]["task_id"])):
+        assert run(("task", *command, *scene.seam)) == 0
+        text = capsys.readouterr().out
+        assert "random" in text and max(map(len, text.splitlines())) <= 80
+    assert "1 false result before" in text

@@ -32,7 +32,6 @@ from infernet.chain import outbox
 from infernet.chain.connection import Chain, connect
 from infernet.chain.deployment import Contracts, Deployment
 from infernet.chain.outbox import SendPolicy
-from infernet.chain.records import ProgramRoot
 from infernet.chain.wallet import KeySigner, Wallet
 from infernet.store.database import account_file, open_database
 from infernet.store.journal import Action, Attempt, Inclusion, Journal, Slot
@@ -112,11 +111,12 @@ class Reaper:
                 self.reach(action, Moment.UNSENT)
             return slot
 
-        def including(self_: Journal, slot_id: int, found: Inclusion) -> None:
+        def including(self_: Journal, slot_id: int, found: Inclusion) -> bool:
             action = self_.action(slot_id)
             self.reach(action, Moment.SEEN)
-            include(self_, slot_id, found)
+            is_news = include(self_, slot_id, found)
             self.reach(action, Moment.RECORDED)
+            return is_news
 
         def broadcasting(chain: Chain, raw: bytes) -> Any:
             answer = broadcast(chain, raw)
@@ -175,6 +175,8 @@ def live(part: Part, ticks: Any) -> None:
 
 def play(part: Part, contracts: Contracts, wallet: Wallet, stop: Event, diary: Diary) -> None:
     """Register if need be, and run the loop."""
+    if part.role == "executor":
+        prepare(part, contracts, wallet)
     held = hold(contracts, part.program, lambda data: run_of(part, data))
     assert wallet.journal is not None
     database, pace = wallet.journal.database, Pace(poll_seconds=0.1, longest_pause_seconds=2)
@@ -190,22 +192,30 @@ def play(part: Part, contracts: Contracts, wallet: Wallet, stop: Event, diary: D
         )
         run(fisherman, wallet, stop, diary, pace)
         return
-    wallet.recover()
-    root = ProgramRoot(part.program.root)
-    policy = Policy(contracts.registry.info(root).minimum_stake, MAX_TASKS)
-    programs = {"random": part.program}
-    carry_out(contracts, wallet, plan(contracts, wallet, policy, programs), programs)
     executor = Executor(
         contracts,
         wallet,
         held,
-        policy,
+        policy_of(part, contracts),
         part.conformance,
         tell=diary.on_report,
         database=database,
         crew=Crew(MAX_TASKS),
     )
     run(executor, wallet, stop, diary, pace)
+
+
+def policy_of(part: Part, contracts: Contracts) -> Policy:
+    """Return what a miner stakes: the least that its model asks for."""
+    return Policy(contracts.registry.floor(part.program), MAX_TASKS)
+
+
+def prepare(part: Part, contracts: Contracts, wallet: Wallet) -> None:
+    """Register the model and deposit the stake, as far as that is not done yet."""
+    wallet.recover()
+    programs = {"random": part.program}
+    wanted = plan(contracts, wallet, policy_of(part, contracts), programs)
+    carry_out(contracts, wallet, wanted, programs)
 
 
 def run_of(part: Part, data: bytes) -> Trace | TamperedTrace:

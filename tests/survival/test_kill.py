@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,15 +17,27 @@ from infernet.chain.market import AssertionFound, Request
 from infernet.chain.records import AssertionStatus, Seconds, TaskStatus
 from interpreter.merkle import tree_of_bytes
 from tests.anvil import Anvil
+from tests.programs import random_program
 from tests.stage import FEE
 
 from .accounts import START_WEI, require_balanced, worth
 from .player import Moment
 from .scenes import lie_after
-from .town import LONG_SEED, SHORT_SEED, Town, new_town, payments
+from .town import LONG_SEED, SHORT_SEED, Town, new_town, payments, town_without_model
 from .troupe import Actor, Troupe, require_killed, troupe
 
+N = TypeVar("N", bound=ast.AST)
+
 EVERY = tuple(Moment)
+# What a player calls, and dies at, in each test.
+PROVEN = ("commit", "open", "prove", "claimReward")
+OUTLASTED = ("commit", "open", "dissect", "timeout", "claimReward")
+ATTACKED = ("deposit", "claim", "assertResult", "dissect", "prove", "timeout", "forfeit", "settle")
+LEFT = ("finalise", "withdraw")
+LATER = ("commit", "open", "prove", "settle")
+EARLIER = ("commit", "claimPriority", "claimReward")
+HIDDEN = ("demandReveal", "timeoutReveal")
+BEGUN = ("register", "extend", "deposit", "claim", "assertResult", "finalise")
 
 
 def the_result(town: Town) -> AssertionFound | None:
@@ -62,7 +77,7 @@ def let_finish(players: Troupe, *actors: Actor) -> None:
         actor.stop()
 
 
-def catch_a_lie(town: Town, folder: Path, dissections: int, moves: tuple[str, ...]) -> None:
+def catch_a_lie(town: Town, folder: Path, dissections: int, kinds: tuple[str, ...]) -> None:
     """Let a fisherman that dies everywhere catch a liar, and account for every wei."""
     with troupe(town, folder) as players:
         liar = players.cast("liar", "executor", lie_at=lie_after(town, dissections))
@@ -75,7 +90,7 @@ def catch_a_lie(town: Town, folder: Path, dissections: int, moves: tuple[str, ..
         assert found is not None
         asserted = town.contracts.market.assertion(found.assertion_id)
         assert asserted.status is AssertionStatus.SLASHED
-        gas = require_once(town, watcher, "commit", "open", *moves, "claimReward")
+        gas = require_once(town, watcher, *kinds)
         stake = town.contracts.registry.info(town.root).minimum_stake
         assert worth(town, watcher.address) == START_WEI - gas + stake // 2
         require_balanced(town, liar.address, watcher.address, requester.address)
@@ -88,11 +103,11 @@ def is_rewarded(town: Town) -> bool:
 
 
 def test_a_fisherman_killed_everywhere_proves_a_lie(anvil: Anvil, tmp_path: Path) -> None:
-    catch_a_lie(new_town(anvil, SHORT_SEED), tmp_path, 2, ("prove",))
+    catch_a_lie(new_town(anvil, SHORT_SEED), tmp_path, 2, PROVEN)
 
 
 def test_a_fisherman_killed_everywhere_outlasts_a_liar(anvil: Anvil, tmp_path: Path) -> None:
-    catch_a_lie(new_town(anvil, LONG_SEED), tmp_path, 3, ("dissect", "timeout"))
+    catch_a_lie(new_town(anvil, LONG_SEED), tmp_path, 3, OUTLASTED)
 
 
 def test_an_executor_killed_everywhere_beats_three_attacks_at_once(
@@ -128,8 +143,7 @@ def test_an_executor_killed_everywhere_beats_three_attacks_at_once(
         leaver.start()
         while leaver.process is None or leaver.process.is_alive() or not is_done(leaver):
             time.sleep(0.02)
-        kinds = ("claim", "assertResult", "dissect", "prove", "timeout", "forfeit", "settle")
-        gas = require_once(town, miner, "deposit", *kinds, "finalise", "withdraw")
+        gas = require_once(town, miner, *ATTACKED, *LEFT)
         refunds = sum(e["paidToExecutor"] for e in games.events("GameSettled"))
         assert refunds > 0
         assert town.chain.balance(miner.part.signer.address) == START_WEI - gas + FEE + refunds
@@ -158,7 +172,11 @@ def test_fishermen_killed_everywhere_share_a_reward_rightly(anvil: Anvil, tmp_pa
         requester = town.wallet()
         town.request(requester)
         games = town.contracts.games
-        players.play(lambda: len(early.deaths()) == len(EVERY), liar, early, jump_seconds=0)
+
+        def has_committed() -> bool:
+            return early.ends[-signal.SIGKILL] == len(EVERY)
+
+        players.play(has_committed, liar, early, jump_seconds=0)
         early.kill()
 
         def is_void() -> bool:
@@ -173,9 +191,8 @@ def test_fishermen_killed_everywhere_share_a_reward_rightly(anvil: Anvil, tmp_pa
 
         players.play(is_settled, liar, early, late)
         let_finish(players, early, late)
-        moves = ("commit", "open", "prove", "settle")
-        late_gas = require_once(town, late, *moves)
-        early_gas = require_once(town, early, "commit", "claimPriority", "claimReward")
+        late_gas = require_once(town, late, *LATER)
+        early_gas = require_once(town, early, *EARLIER)
         stake = town.contracts.registry.info(town.root).minimum_stake
         assert worth(town, early.address) == START_WEI - early_gas + stake // 2
         assert worth(town, late.address) == START_WEI - late_gas
@@ -203,7 +220,77 @@ def test_a_fisherman_killed_everywhere_slashes_a_hidden_input(anvil: Anvil, tmp_
 
         players.play(is_slashed, watcher)
         let_finish(players, watcher)
-        gas = require_once(town, watcher, "demandReveal", "timeoutReveal")
+        gas = require_once(town, watcher, *HIDDEN)
         assert worth(town, watcher.address) == START_WEI - gas + stake // 2
         assert vault.balance(liar.address).total == 0
         require_balanced(town, liar.address, watcher.address, requester.address)
+
+
+def test_an_executor_killed_everywhere_registers_and_serves(anvil: Anvil, tmp_path: Path) -> None:
+    """Its model takes two transactions to register."""
+    rng = np.random.default_rng(0)
+    town = town_without_model(anvil, random_program(rng, operators=40, max_count=12), rng)
+    market, vault = town.contracts.market, town.contracts.vault
+    requester = town.wallet()
+    with troupe(town, tmp_path) as players:
+        miner = players.cast("miner", "executor", moments=EVERY)
+
+        def has_deposited() -> bool:
+            return vault.balance(miner.address).total > 0
+
+        players.play(has_deposited, miner, jump_seconds=0)
+        town.request(requester)
+        players.play(lambda: the_result(town) is not None, miner, jump_seconds=0)
+        found = the_result(town)
+        assert found is not None
+
+        def is_final() -> bool:
+            return market.task(found.task_id).status is TaskStatus.FINAL
+
+        players.play(is_final, miner)
+        let_finish(players, miner)
+        gas = require_once(town, miner, *BEGUN)
+        deposit = town.contracts.registry.deposit()
+        assert worth(town, miner.address) == START_WEI - gas - deposit + FEE
+        require_balanced(town, miner.address, requester.address)
+
+
+def nodes_in(folder: str, kind: type[N]) -> Iterator[N]:
+    """Yield all nodes of a kind in the code of a folder."""
+    for path in sorted((Path(__file__).parents[2] / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, kind):
+                yield node
+
+
+def calls_in(method: ast.AST) -> Iterator[ast.Call]:
+    """Yield the calls in a method."""
+    return (node for node in ast.walk(method) if isinstance(node, ast.Call))
+
+
+def named_first(call: ast.Call) -> str:
+    """Return the last name of a call's first argument: `wallet` of `means.wallet`."""
+    return ast.unparse(call.args[0]).rpartition(".")[2] if call.args else ""
+
+
+def sent_by_method() -> dict[str, set[str]]:
+    """Return which functions of contracts each method of the chain's package sends."""
+    sent: dict[str, set[str]] = {}
+    for method in nodes_in("infernet/chain", ast.FunctionDef):
+        for call in calls_in(method):
+            if ast.unparse(call.func) == "self.send" and named_first(call) == "wallet":
+                sent.setdefault(method.name, set()).add(ast.literal_eval(call.args[1]))
+    return sent
+
+
+def test_players_die_at_every_transaction_that_they_can_send() -> None:
+    """Read from the code what players call with their wallet, and what that sends."""
+    sent, used = sent_by_method(), set()
+    for folder in ("executor", "fisherman", "infernet/actors"):
+        for call in nodes_in(folder, ast.Call):
+            if isinstance(call.func, ast.Attribute) and named_first(call) == "wallet":
+                used |= sent.get(call.func.attr, set())
+    died_at = {*PROVEN, *OUTLASTED, *ATTACKED, *LEFT, *LATER, *EARLIER, *HIDDEN, *BEGUN}
+    # No game is over one step: a program that can be registered has BEGIN and END. And whoever
+    # serves only inputs that travel along is never asked to reveal one.
+    assert used == died_at | {"openWithProof", "reveal"}

@@ -11,6 +11,7 @@ import numpy as np
 
 from infernet.backend.conformance import require_conformance
 from infernet.chain.deploy import PRODUCTION, Constants, deploy
+from interpreter.program import Program
 from tests.anvil import Anvil
 from tests.programs import random_input, random_program
 from tests.stage import Stage
@@ -75,9 +76,16 @@ def payments(anvil: Anvil) -> Mapping[str, Payment]:
 def new_town(anvil: Anvil, seed: int = SHORT_SEED, constants: Constants = BRISK) -> Town:
     """Deploy to a fresh node and register a random program."""
     rng = np.random.default_rng(seed)
-    program = random_program(rng)
+    town = town_without_model(anvil, random_program(rng), rng, constants)
+    town.contracts.registry.register(anvil.wallet(), town.program)
+    return town
+
+
+def town_without_model(
+    anvil: Anvil, program: Program, rng: np.random.Generator, constants: Constants = BRISK
+) -> Town:
+    """Deploy to a fresh node and leave it to the players to register the program."""
     data = random_input(program, rng).tobytes()
     deployer = anvil.wallet()
     contracts = deploy(deployer, constants)
-    contracts.registry.register(deployer, program)
     return Town(deployer.chain, contracts, program, data, require_conformance(), anvil=anvil)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -90,8 +91,20 @@ def test_each_change_of_each_field_is_refused_and_named(part, name, place):
     content[part][name] = changed(content[part][name], place)
     with pytest.raises(InvalidReceipt) as caught:
         read_receipt(json.dumps(content))
-    words = str(caught.value)
-    assert f"{part}.{name}" in words or part in words
+    assert re.search(rf"\b{part}\.{name}\b", str(caught.value))
+
+
+@pytest.mark.parametrize(("part", "name"), FIELDS)
+@pytest.mark.parametrize("value", [None, [], {}, 1.5, "0xZZ", "gone"])
+def test_each_field_of_a_wrong_type_or_none_is_refused_and_named(part, name, value):
+    content = json.loads(TEXT)
+    if value == "gone":
+        del content[part][name]
+    else:
+        content[part][name] = value
+    with pytest.raises(InvalidReceipt) as caught:
+        read_receipt(json.dumps(content))
+    assert re.search(rf"\b{name}\b", str(caught.value))
 
 
 @pytest.mark.parametrize(("part", "name"), [f for f in FIELDS if f[0] in {"task", "assertion"}])
@@ -127,6 +140,19 @@ def test_what_is_no_receipt_is_refused(text, words):
 def test_an_id_is_found_by_its_first_digits_unless_two_begin_so():
     known = [bytes.fromhex("aabbcc" + "00" * 29), bytes.fromhex("aabbcc" + "11" * 29)]
     assert find_id("0xAABBCC00", known, "game") == known[0]
-    for text, words in (("0xaabbcc", "2 ids"), ("0xaabbdd", "no game"), ("0xaabb", "at least 6")):
+    for text, words in (
+        ("0xaabbcc", "2 ids of a game begin with 0xaabbcc: 0xaabbcc00, 0xaabbcc11; give more"),
+        ("0xaabbdd", "no game 0xaabbdd; the latest: 0xaabbcc11, 0xaabbcc00; check"),
+        ("0xaabb", "at least 6"),
+        ("aabbcc00", "give 0x"),
+    ):
         with pytest.raises(UnknownMatter, match=words):
             find_id(text, known, "game")
+    with pytest.raises(UnknownMatter, match="no game yet"):
+        find_id("0xaabbcc", [], "game")
+
+
+def test_of_many_candidates_the_first_are_told_with_digits_that_differ():
+    known = [bytes(3) + bytes([0, n]) + bytes(27) for n in range(7)]
+    with pytest.raises(UnknownMatter, match=r"0x0000000000, 0x0000000001, .* and 2 more;"):
+        find_id("0x000000", known, "task")

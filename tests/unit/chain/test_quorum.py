@@ -232,12 +232,12 @@ class _Mute(BaseHTTPRequestHandler):
 def test_a_trickle_is_no_answer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Mute)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     endpoint = endpoints.Endpoint(f"http://127.0.0.1:{server.server_port}", "mute")
     began = time.monotonic()
     with pytest.raises(endpoints.EndpointFault, match="in time"):
-        endpoint.ask(b"{}", seconds=0.3)
+        endpoint.ask(endpoints.Question("eth_chainId", b"{}"), seconds=0.3)
     assert time.monotonic() - began < 2
     server.shutdown()
     server.server_close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ import pytest
 from infernet.chain import outbox
 from infernet.chain.broadcast import Answer, broadcast, meaning_of
 from infernet.chain.connection import Chain
-from infernet.chain.endpoints import Endpoint
+from infernet.chain.endpoints import Endpoint, Question
 from infernet.chain.errors import (
     FeeAboveCap,
     InsufficientBalance,
@@ -423,9 +422,9 @@ def test_round_trips_of_a_send(player: Player, monkeypatch: pytest.MonkeyPatch) 
     calls: list[str] = []
     ask = Endpoint.ask
 
-    def count_request(endpoint: Endpoint, body: bytes, *arguments: Any) -> Any:
-        calls.append(json.loads(body)["method"])
-        return ask(endpoint, body, *arguments)
+    def count_request(endpoint: Endpoint, question: Question, *arguments: Any) -> Any:
+        calls.append(question.method)
+        return ask(endpoint, question, *arguments)
 
     monkeypatch.setattr(Endpoint, "ask", count_request)
     # Today's fees are asked for every few seconds, not for each transaction.
@@ -438,7 +437,7 @@ def test_round_trips_of_a_send(player: Player, monkeypatch: pytest.MonkeyPatch) 
         "eth_getTransactionCount",
         "eth_sendRawTransaction",
         "eth_getTransactionReceipt",
-        "eth_getBlockByNumber",
+        "eth_getBlockByHash",
     ]
     player.wallet.tend()
     calls.clear()

@@ -12,12 +12,14 @@ import pytest
 from executor.actor import Executor
 from executor.errors import InferenceFailed
 from executor.policy import Policy
+from executor.service import TASK_GAS
 from infernet.actors.holdings import Run, hold
 from infernet.chain.connection import Chain
 from infernet.chain.deployment import Contracts
+from infernet.chain.fees import Prices
 from infernet.chain.market import Request
-from infernet.chain.records import Seconds, TaskId, TaskStatus, Wei
-from infernet.chain.wallet import Wallet
+from infernet.chain.records import NO_WEI, Seconds, TaskId, TaskStatus, Wei
+from infernet.chain.wallet import Sent, Wallet
 from infernet.store.database import open_database
 from infernet.store.events import Log
 from tests.stage import FEE, Stage, new_stage
@@ -169,6 +171,58 @@ def test_a_task_that_a_model_is_too_slow_for_is_left_alone(stage: Stage) -> None
     assert statuses(stage, [task_id]) == [TaskStatus.OPEN]
 
 
+def test_what_is_in_work_counts_against_the_time_that_is_left(stage: Stage) -> None:
+    executor = stage.executor(stage.wallet())
+    # Two such runs take two thirds of what a claim may, so a third would come too late.
+    seconds = stage.contracts.market_constants.assert_seconds / 6.5
+    executor._means.runs._seconds[stage.root] = seconds
+    tasks = [request(stage) for _ in range(4)]
+    executor.tick()
+    assert statuses(stage, tasks).count(TaskStatus.CLAIMED) == 2
+
+
+def test_a_model_that_does_not_run_is_refused_before_anything_is_claimed(stage: Stage) -> None:
+    def start(data: bytes) -> Run:
+        raise OSError("the device is gone")
+
+    with pytest.raises(InferenceFailed, match="OSError: the device is gone"):
+        custom(stage, stage.wallet(), 1, start)
+
+
+def test_a_task_that_does_not_pay_its_gas_is_left_alone(stage: Stage) -> None:
+    wallet = stage.wallet()
+    price = Prices(stage.chain).now().paid
+    executor = stage.executor(wallet)
+    tasks = [request(stage, fee=Wei(TASK_GAS * price // 2))]
+    for _ in range(2):
+        assert executor.tick() is False
+    assert events(stage) == ["fees_too_low"]
+    tasks.append(request(stage, fee=Wei(TASK_GAS * price * 2)))
+    executor.tick()
+    assert statuses(stage, tasks) == [TaskStatus.OPEN, TaskStatus.CLAIMED]
+    generous = replace(executor, policy=replace(executor.policy, minimum_fee_wei=NO_WEI))
+    generous.tick()
+    assert statuses(stage, tasks) == [TaskStatus.CLAIMED, TaskStatus.ASSERTED]
+
+
+def test_the_gas_of_a_task_is_bounded_and_the_bound_is_no_fantasy(stage: Stage) -> None:
+    wallet = stage.wallet()
+    sent: list[Sent] = []
+    executor = replace(
+        stage.executor(wallet), wallet=Wallet(stage.chain, wallet.signer, sent.append)
+    )
+    request(stage)
+    while executor.tick():
+        pass
+    stage.skip(stage.contracts.market_constants.window_seconds + 1)
+    while executor.tick():
+        pass
+    assert [each.kind for each in sent] == ["claim", "assertResult", "finalise"]
+    gas = sum(each.gas_used for each in sent)
+    print(f"gas of a task: {gas}")
+    assert gas <= TASK_GAS <= 2 * gas
+
+
 def test_a_slashed_task_is_not_taken_up_again(stage: Stage) -> None:
     task_id, wallet = request(stage), stage.wallet()
     liar = stage.executor(wallet, lie_at=0, max_tasks=2)
@@ -243,7 +297,8 @@ def _repeat_history(contracts: Contracts, count: int) -> None:
         for i in range(count)
         for place, log in enumerate(logs)
     ]
-    index.replace(number, others, number, block_hash)
+    own = [log for log in logs if log.block == number]
+    index.replace(number, [*own, *others], number, block_hash)
     # Opened anew, the file has to be free.
     contracts.feed.index._database.close()
 

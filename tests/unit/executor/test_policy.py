@@ -22,19 +22,19 @@ def test_the_best_paid_for_its_time_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds_left", "to_assert", "expected", "ahead", "is_wanted"),
+    ("seconds_left", "to_assert", "expected", "is_wanted"),
     [
-        (600, 3_600, 100.0, 0, True),
-        (600, 3_600, 100.0, 1, True),
-        (600, 3_600, 100.0, 2, False),
-        (600, 299, 100.0, 0, False),
-        (299, 3_600, 100.0, 0, False),
+        (600, 3_600, 100.0, True),
+        (600, 3_600, 200.0, True),
+        (600, 3_600, 201.0, False),
+        (600, 299, 100.0, False),
+        (299, 3_600, 100.0, False),
     ],
 )
 def test_a_task_fits_if_three_times_the_expected_is_left(
-    seconds_left: int, to_assert: int, expected: float, ahead: int, is_wanted: bool
+    seconds_left: int, to_assert: int, expected: float, is_wanted: bool
 ) -> None:
-    assert fits(seconds_left, to_assert, expected, ahead) is is_wanted
+    assert fits(seconds_left, to_assert, expected) is is_wanted
 
 
 @pytest.mark.parametrize(("stake", "tasks", "named"), [(0, 4, "stake"), (1, -1, "max_tasks")])

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from executor.actor import Executor
 from fisherman.actor import Fisherman
-from infernet.chain.game import commitment_of
 from infernet.chain.market import Request
 from infernet.chain.records import AssertionId, Seconds, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import Wallet
-from interpreter.program import Step
 from tests.stage import FEE, Stage
 
 
@@ -61,19 +59,6 @@ def hide_input(stage: Stage, root: bytes = b"\x05" * 32) -> AssertionId:
     market.assert_result(executor, task_id, 1, output)
     (found,) = market.assertions(taskId=task_id)
     return found.assertion_id
-
-
-def commit_as(stage: Stage, wallet: Wallet, assertion_id: AssertionId, final: bytes) -> None:
-    """Commit a challenge as somebody else would."""
-    games = stage.contracts.games
-    commitment = commitment_of(assertion_id, wallet.address, final, bytes(32))
-    bond = games.bond_for(assertion_id)
-    games.commit(wallet, assertion_id, commitment, bond, bond)
-
-
-def truth_of(stage: Stage) -> bytes:
-    """Return the true final hash of the stage's run."""
-    return stage.truth().state_hashes([Step(stage.steps)])[0]
 
 
 def play_out(stage: Stage, lie: Lie, *fishermen: Fisherman) -> None:

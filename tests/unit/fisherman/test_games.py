@@ -11,12 +11,13 @@ import pytest
 from fisherman.actor import Fisherman
 from fisherman.policy import FishermanPolicy, Mode
 from infernet.actors.holdings import Run
-from infernet.chain.wallet import KeySigner, Wallet
+from infernet.chain.records import Wei
+from infernet.chain.wallet import KeySigner, Wallet, faucet
 from infernet.store.checks import Coverage
 from infernet.store.database import open_database
 from interpreter.merkle import tree_of_bytes
-from tests.stage import Stage, new_stage
-from tests.unit.fisherman.lies import assert_all, events, hide_input, tell_lie
+from tests.stage import ETHER, Stage, new_stage
+from tests.unit.fisherman.lies import assert_all, events, hide_input, tell_lie, tell_truth
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,10 @@ def built() -> Stage:
 def stage(built: Stage) -> Iterator[Stage]:
     with built.rewound() as stage:
         yield stage
+
+
+def fund(stage: Stage, wallet: Wallet) -> None:
+    Wallet(stage.chain, faucet(stage.chain)).transfer(wallet.address, Wei(ETHER))
 
 
 class Broken:
@@ -95,6 +100,55 @@ def test_a_lie_behind_a_hidden_input_is_found_once_the_bytes_appear(stage: Stage
     stage.contracts.market.reveal(revealer, assertion_id, stage.data)
     fisherman.tick()
     assert events(stage)[1:] == ["false_result_found", "challenge_committed"]
+
+
+def test_a_false_result_that_a_reorganisation_takes_back_is_challenged_when_it_comes_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    task_id, liar = stage.request(stage.wallet()), stage.executor(stage.wallet(), lie_at=3)
+    before = stage.chain.tester.take_snapshot()
+    assert_all(stage, liar, [task_id])
+    watcher, database = stage.wallet(0), open_database(tmp_path / "account.sqlite")
+    stage.fisherman(watcher, database=database).tick()
+    assert events(stage) == ["false_result_found", "insufficient_funds"]
+    stage.chain.tester.revert_to_snapshot(before)
+    stage.chain.tester.mine_blocks(3)
+    fund(stage, watcher)
+    stage.skip(stage.contracts.market_constants.window_seconds // 100 + 1)
+    fisherman = stage.fisherman(watcher, database=database)
+    fisherman.tick()
+    assert fisherman.coverage() == Coverage()
+    # The chain counts fewer transactions of the liar than its journal.
+    again = Wallet(stage.chain, liar.wallet.signer)
+    assert_all(stage, stage.executor(again, lie_at=3), [task_id])
+    fisherman.tick()
+    assert events(stage)[-2:] == ["false_result_found", "challenge_committed"]
+
+
+def test_a_machine_that_disagrees_with_itself_challenges_nothing_that_it_found_before(
+    stage: Stage, tmp_path: Path
+) -> None:
+    tell_lie(stage)
+    watcher, database = stage.wallet(0), open_database(tmp_path / "account.sqlite")
+    begun: list[bytes] = []
+
+    def start(data: bytes) -> Run:
+        # Right twice, so that the lie is found, and once wrong after that.
+        begun.append(data)
+        return stage.run(1 if len(begun) == 3 else None, data)
+
+    fisherman = stage.fisherman(watcher, database=database, start_run=start)
+    fisherman.tick()
+    assert events(stage) == ["false_result_found", "insufficient_funds"]
+    tell_truth(stage)
+    fisherman.tick()
+    assert events(stage)[-1] == "own_results_differ"
+    fund(stage, watcher)
+    stage.skip(stage.contracts.market_constants.window_seconds // 100 + 1)
+    fisherman.tick()
+    assert not stage.contracts.games.challenges()
+    stage.fisherman(watcher, database=database).tick()
+    assert len(stage.contracts.games.challenges()) == 1
 
 
 def test_a_model_that_is_held_from_now_on_is_watched_from_now_on(

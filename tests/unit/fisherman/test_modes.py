@@ -94,6 +94,22 @@ def test_a_sample_of_nothing_checks_nothing_and_says_so(stage: Stage) -> None:
     assert events(stage) == ["result_skipped"] * 3
 
 
+def test_a_fisherman_that_lost_its_file_draws_the_same_sample(stage: Stage) -> None:
+    tell_truth(stage, 4)
+    wallet, half = stage.wallet(), FishermanPolicy(sample=Fraction(1, 2))
+    samples = []
+    for _ in range(2):
+        stage.reports.clear()
+        fisherman = stage.fisherman(wallet, policy=half)
+        fisherman.tick()
+        fates = {report.assertion_id: report.event for report in stage.reports}
+        assert len(fates) == 4 and set(fates.values()) <= {"result_checked", "result_skipped"}
+        checked = sum(event == "result_checked" for event in fates.values())
+        assert fisherman.coverage() == Coverage(4, checked, checked, 4 - checked)
+        samples.append(fates)
+    assert samples[0] == samples[1]
+
+
 def test_coverage_survives_a_restart_and_nothing_is_checked_twice(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -131,7 +147,9 @@ def test_a_fisherman_that_was_away_too_long_says_what_it_missed(
     wallet, database = stage.wallet(), open_database(tmp_path / "account.sqlite")
     stage.fisherman(wallet, database=database).tick()
     tell_truth(stage, 1)
-    stage.skip(stage.contracts.market_constants.window_seconds + 60)
+    # Longer than anything can stay open to a challenge.
+    stage.skip(10 * stage.contracts.market_constants.window_seconds)
+    stage.chain.tester.mine_blocks(2)
     fisherman = stage.fisherman(wallet, database=database)
     fisherman.tick()
     assert fisherman.coverage() == Coverage(seen=2, sampled=2, checked=1, late=1)

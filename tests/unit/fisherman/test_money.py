@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
 
+from fisherman.cost import REVEAL_TIMEOUT_GAS, Verdict, gas_after_commit
 from fisherman.policy import FishermanPolicy
-from infernet.chain.records import GameStatus, Wei
+from fisherman.purse import Purse
+from infernet.chain.fees import Prices
+from infernet.chain.records import NO_WEI, Wei
 from infernet.chain.wallet import Wallet, faucet
 from tests.stage import ETHER, Stage, new_stage
 from tests.unit.fisherman.lies import (
-    commit_as,
     events,
     hide_input,
     locked,
     play_out,
     tell_lie,
-    truth_of,
 )
 
 GREEDY = FishermanPolicy(minimum_profit_wei=Wei(10**6 * ETHER))
-RELYING = FishermanPolicy(relies_on_others=True)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,10 @@ def built() -> Stage:
 def stage(built: Stage) -> Iterator[Stage]:
     with built.rewound() as stage:
         yield stage
+
+
+def fund(stage: Stage, wallet: Wallet, amount: Wei) -> None:
+    Wallet(stage.chain, faucet(stage.chain)).transfer(wallet.address, amount)
 
 
 def mine(stage: Stage, wallet: Wallet) -> int:
@@ -55,6 +60,12 @@ def test_what_does_not_pay_is_said_with_figures_and_weighed_again(stage: Stage) 
     assert events(stage)[-1] == "reward_collected"
 
 
+def test_a_commit_says_what_it_earns_and_costs(stage: Stage) -> None:
+    tell_lie(stage)
+    stage.fisherman(stage.wallet()).tick()
+    assert re.fullmatch(r"commits a challenge, 0\.\d+ for 0\.0\d+ ETH", stage.reports[-1].what)
+
+
 def test_a_challenge_at_a_loss_is_possible_for_whoever_asks_for_it(stage: Stage) -> None:
     tell_lie(stage)
     dear, wallet = Fraction(10**6), stage.wallet()
@@ -72,12 +83,12 @@ def test_nobody_begins_what_it_cannot_pay_to_the_end(stage: Stage) -> None:
     wallet = stage.wallet(0)
     bond = stage.contracts.game_constants.bond_base_wei
     # Enough for the bond and the gas of the commit, not for the way to the end.
-    Wallet(stage.chain, faucet(stage.chain)).transfer(wallet.address, Wei(bond))
+    fund(stage, wallet, Wei(bond))
     fisherman = stage.fisherman(wallet)
     assert not fisherman.tick()
     assert events(stage).count("insufficient_funds") == 2
     assert stage.chain.web3.eth.get_transaction_count(wallet.address) == 0
-    Wallet(stage.chain, faucet(stage.chain)).transfer(wallet.address, Wei(ETHER))
+    fund(stage, wallet, Wei(ETHER))
     stage.skip(stage.contracts.market_constants.window_seconds // 100 + 1)
     fisherman.tick()
     assert mine(stage, wallet) == 1
@@ -92,36 +103,68 @@ def test_an_input_whose_bytes_cost_more_than_the_stake_earns_stays_hidden(stage:
     assert events(stage) == ["input_hidden"]
 
 
-def test_whoever_relies_on_others_waits_and_steps_in_when_they_lose(stage: Stage) -> None:
-    lie, wallet, other = tell_lie(stage), stage.wallet(), stage.wallet()
-    commit_as(stage, other, lie.assertion_id, b"\x09" * 32)
-    fisherman = stage.fisherman(wallet, policy=RELYING)
+def verdict(gas: int, bound: int = 0) -> Verdict:
+    return Verdict(NO_WEI, Wei(gas), NO_WEI, Wei(bound))
+
+
+def test_what_begins_before_the_next_look_is_not_paid_with_the_same_money(stage: Stage) -> None:
+    wallet = stage.wallet(1)
+    purse = Purse(stage.contracts, wallet, Prices(stage.chain))
+    quarter, tenth = ETHER // 4, ETHER // 10
+    for _ in range(2):
+        with purse.set_aside(verdict(quarter, tenth)) as deposit:
+            assert deposit == tenth
+            with purse.set_aside(verdict(quarter, 5 * tenth)) as second:
+                # Beside the first one, whose bond is not locked yet.
+                assert second is None
+    begun = purse.begun
+    with purse.set_aside(verdict(quarter, 3 * tenth)) as deposit:
+        assert deposit is None
+    purse.recount(0, begun)
+    with purse.set_aside(verdict(quarter, 3 * tenth)) as deposit:
+        assert deposit == 3 * tenth
+
+
+def test_what_was_not_sent_keeps_nothing(stage: Stage) -> None:
+    purse = Purse(stage.contracts, stage.wallet(1), Prices(stage.chain))
+    with pytest.raises(ConnectionError), purse.set_aside(verdict(ETHER // 2, ETHER // 4)):
+        raise ConnectionError
+    with purse.set_aside(verdict(ETHER // 2, ETHER // 2)) as deposit:
+        assert deposit == ETHER // 2
+
+
+def test_a_game_in_play_and_a_demand_keep_the_gas_of_their_way_to_the_end(stage: Stage) -> None:
+    tell_lie(stage)
+    hide_input(stage)
+    wallet = stage.wallet()
+    fisherman = stage.fisherman(wallet)
     fisherman.tick()
-    assert events(stage) == ["false_result_found", "left_to_others"]
-    # The other never opens.
-    stage.skip(stage.contracts.game_constants.open_seconds + 1)
-    lie.liar.tick()
-    (challenge,) = stage.contracts.games.challenges()
-    assert stage.contracts.games.game(challenge.game_id).status is GameStatus.LOST
+    assert {"challenge_committed", "input_demanded"} <= set(events(stage))
+    fisherman.tick()
+    gas = gas_after_commit(stage.steps, stage.contracts.game_constants.arity) + REVEAL_TIMEOUT_GAS
+    left = wallet.balance - gas * Prices(stage.chain).now().max_fee
+    purse = fisherman._means.purse
+    with purse.set_aside(verdict(left + 1)) as deposit:
+        assert deposit is None
+    with purse.set_aside(verdict(left)) as deposit:
+        assert deposit == 0
+
+
+def test_the_last_try_to_challenge_comes_before_the_window_closes(stage: Stage) -> None:
+    lie, wallet = tell_lie(stage), stage.wallet(0)
+    stage.skip(stage.contracts.market_constants.window_seconds - 120)
+    fisherman = stage.fisherman(wallet)
+    fisherman.tick()
+    assert events(stage)[-1] == "insufficient_funds"
+    fund(stage, wallet, Wei(ETHER))
+    stage.skip(60)
     fisherman.tick()
     assert mine(stage, wallet) == 1
+    play_out(stage, lie, fisherman)
+    assert events(stage)[-1] == "reward_collected"
 
 
-def test_whoever_relies_on_others_steps_in_before_the_window_closes(stage: Stage) -> None:
-    lie, wallet = tell_lie(stage), stage.wallet()
-    fisherman = stage.fisherman(wallet, policy=RELYING)
-    window = stage.contracts.market_constants.window_seconds
-    # A sybil of the liar commits late, so that it is still there when the window closes.
-    stage.skip(window * 3 // 4 - 600)
-    commit_as(stage, stage.wallet(), lie.assertion_id, truth_of(stage))
-    fisherman.tick()
-    assert mine(stage, wallet) == 0
-    stage.skip(660)
-    fisherman.tick()
-    assert mine(stage, wallet) == 1
-
-
-def test_by_default_nobody_is_relied_on_and_an_honest_second_gets_its_bond_back(
+def test_nobody_is_relied_on_and_an_honest_second_gets_its_bond_back(
     stage: Stage,
 ) -> None:
     lie, first, second = tell_lie(stage), stage.wallet(), stage.wallet()

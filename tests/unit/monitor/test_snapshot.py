@@ -81,7 +81,7 @@ def test_an_expired_claim_costs_its_penalty(stage: Stage) -> None:
     stage.skip(3_601)
     assert kept.take().dues[0].seconds_left < 0
     market = stage.contracts.market
-    market.send(stage.wallet(), "expireClaim", task_id)
+    market.expire_claim(stage.wallet(), task_id)
     found = agrees(kept, stage)
     stake = stage.contracts.registry.info(stage.root).minimum_stake
     assert (found.tasks.in_work, found.tasks.expired) == (0, 1)

@@ -40,7 +40,6 @@ def life(journal: Journal) -> list[Callable[[], object]]:
         lambda: journal.append(0, DISSECT, 10**6, attempt(1)),
         lambda: journal.add_attempt(1, attempt(2)),
         lambda: journal.include(1, included(2)),
-        lambda: journal.mark_reported(1),
         lambda: journal.append(1, CLAIM, 10**5, attempt(3)),
         lambda: journal.settle(1),
         lambda: journal.abandon(2),
@@ -184,7 +183,11 @@ def test_slot_remembers_its_action_until_it_settles() -> None:
 def test_report_is_due_once() -> None:
     journal = Journal(open_database(None), SENDER)
     slot = journal.append(0, CLAIM, 1, attempt(1))
-    assert [journal.mark_reported(slot.id) for _ in range(3)] == [True, False, False]
+    assert [journal.include(slot.id, included(block)) for block in (1, 2, 2)] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_totals_are_exact_beyond_64_bits() -> None:

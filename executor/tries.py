@@ -1,0 +1,40 @@
+"""Runs that were begun and have not ended well, on disk: a crash of the process counts as well."""
+
+from __future__ import annotations
+
+from infernet.chain.records import TaskId
+from infernet.store.database import Database
+
+_STEPS = ("CREATE TABLE tries (task_id BLOB PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID",)
+# A task whose runs end badly so often is given up.
+_MOST_TRIES = 3
+
+
+class Tries:
+    """How often an engine failed on each task; threads may share it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.install("tries", _STEPS)
+
+    def begin(self, task_id: TaskId) -> None:
+        """Note a run as failed until `succeed` says otherwise."""
+        sql = "INSERT INTO tries VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
+        self._database.execute(sql, (task_id,))
+
+    def succeed(self, task_id: TaskId) -> None:
+        """Forget the failures of a task."""
+        self._database.execute("DELETE FROM tries WHERE task_id = ?", (task_id,))
+
+    def count(self, task_id: TaskId) -> int:
+        """Return how many runs of a task have failed, or are under way."""
+        rows = self._database.execute("SELECT count FROM tries WHERE task_id = ?", (task_id,))
+        return int(rows[0][0]) if rows else 0
+
+    def room_bytes(self) -> int | None:
+        """Return what is free on the disk that holds the notes; None in memory."""
+        return self._database.room_bytes()
+
+    def is_hopeless(self, task_id: TaskId) -> bool:
+        """Return whether a task failed so often that it is given up."""
+        return self.count(task_id) >= _MOST_TRIES

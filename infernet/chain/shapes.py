@@ -1,0 +1,98 @@
+"""What form a node's answers have: whatever else a node says is no answer (Ethereum JSON-RPC)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_HASH = re.compile(r"0x[0-9a-fA-F]{64}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+
+Check = Callable[[Any], bool]
+
+
+def has_form(method: str, result: Any) -> bool:
+    """Return whether a result has its method's form; of methods unknown here any has."""
+    check = _RESULTS.get(method)
+    return check is None or check(result)
+
+
+def _text(pattern: re.Pattern[str]) -> Check:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _or_none(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _record(needed: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
+    def check(value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and all(name in value and is_good(value[name]) for name, is_good in needed.items())
+            and all(is_good(value.get(name)) for name, is_good in optional.items())
+        )
+
+    return check
+
+
+_quantity, _data, _hash, _address = map(_text, (_QUANTITY, _DATA, _HASH, _ADDRESS))
+
+_block = _record(
+    {"parentHash": _hash, "timestamp": _quantity},
+    # The pending block has neither.
+    {"number": _or_none(_quantity), "hash": _or_none(_hash), "baseFeePerGas": _or_none(_quantity)},
+)
+_sealed_block = _record({"number": _quantity, "hash": _hash}, {})
+_log = _record(
+    {
+        "address": _address,
+        "topics": _list_of(_hash),
+        "data": _data,
+        "blockNumber": _quantity,
+        "blockHash": _hash,
+        "transactionHash": _hash,
+        "logIndex": _quantity,
+    },
+    {},
+)
+_receipt = _record(
+    {
+        "transactionHash": _hash,
+        "blockHash": _hash,
+        "blockNumber": _quantity,
+        "status": _quantity,
+        "gasUsed": _quantity,
+        "effectiveGasPrice": _quantity,
+    },
+    {"contractAddress": _or_none(_address)},
+)
+_transaction = _record({"hash": _hash, "nonce": _quantity}, {"blockHash": _or_none(_hash)})
+
+_RESULTS: dict[str, Check] = {
+    "eth_accounts": _list_of(_address),
+    "eth_blockNumber": _quantity,
+    "eth_call": _data,
+    "eth_chainId": _quantity,
+    "eth_estimateGas": _quantity,
+    "eth_gasPrice": _quantity,
+    "eth_getBalance": _quantity,
+    "eth_getBlockByHash": _or_none(lambda value: _block(value) and _sealed_block(value)),
+    "eth_getBlockByNumber": _or_none(_block),
+    "eth_getCode": _data,
+    "eth_getLogs": _list_of(_log),
+    "eth_getStorageAt": _data,
+    "eth_getTransactionByHash": _or_none(_transaction),
+    "eth_getTransactionCount": _quantity,
+    "eth_getTransactionReceipt": _or_none(_receipt),
+    "eth_maxPriorityFeePerGas": _quantity,
+    "eth_sendRawTransaction": _hash,
+    "eth_sendTransaction": _hash,
+}
