@@ -9,6 +9,9 @@ GatewayError
 ├── NoRoom            disk quota or queue is full; nothing was accepted, later it may be
 ├── MalformedBody     a body is not what its Content-Type says
 ├── UnsupportedType   a body is of a type that nothing here reads
+├── BadChallenge      a miner's signature is not over a challenge of this gateway that is unused
+├── DepositTooSmall   a miner's deposit covers no task; it joins nothing
+├── NotAMember        a session of the pool is over, or never was
 ├── NoProof           no one-step proof decided a dispute
 ├── Stopping          the gateway is ending, or has not begun; nothing was accepted
 └── BlobDamaged       a stored input is not what its name says
@@ -59,6 +62,20 @@ class MalformedBody(GatewayError):
 
 class UnsupportedType(GatewayError):
     """A body's Content-Type is none that tasks come in."""
+
+
+class BadChallenge(GatewayError):
+    """What a miner signed lets nobody in."""
+
+
+class DepositTooSmall(GatewayError):
+    """A miner could not lock the stake of one task."""
+
+
+class NotAMember(GatewayError):
+    """Nobody of the pool asks. `headers`: that the answer carries."""
+
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="infernet pool"'}
 
 
 class NoProof(GatewayError):

@@ -1,6 +1,7 @@
-"""What a requester signs when somebody else sends its request: EIP-712 typed data.
+"""What accounts sign besides transactions: EIP-712 typed data.
 
-Twin of contracts/src/libraries/SignedRequestLib.sol; docs/spec/dispute.md, "Signed requests".
+A request that somebody else sends is the twin of contracts/src/libraries/SignedRequestLib.sol;
+docs/spec/dispute.md, "Signed requests". A membership is between miners and gateways: docs/pool.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ _REQUEST = [
     {"name": "deadline", "type": "uint40"},
     {"name": "nonce", "type": "uint64"},
 ]
+_MEMBERSHIP = [
+    {"name": "gateway", "type": "string"},
+    {"name": "miner", "type": "address"},
+    {"name": "nonce", "type": "bytes32"},
+    {"name": "expiresAt", "type": "uint64"},
+]
 
 
 def typed_request(
@@ -56,8 +63,34 @@ def typed_request(
     }
 
 
+def typed_membership(
+    chain_id: int, market: Address, gateway: str, miner: Address, nonce: bytes, expires_at: int
+) -> dict[str, Any]:
+    """Return what a miner signs to join a gateway's pool; its domain is no contract's.
+
+    `gateway`: the URL that the miner has dialled, so that no other gateway can use the signature.
+    `nonce`: 32 bytes; `expires_at`: Unix time.
+    """
+    return {
+        "types": {"EIP712Domain": _DOMAIN, "Membership": _MEMBERSHIP},
+        "primaryType": "Membership",
+        "domain": {
+            "name": "InferNet pool",
+            "version": "1",
+            "chainId": chain_id,
+            "verifyingContract": market,
+        },
+        "message": {
+            "gateway": gateway,
+            "miner": miner,
+            "nonce": f"0x{nonce.hex()}",
+            "expiresAt": expires_at,
+        },
+    }
+
+
 def signer_of(typed: dict[str, Any], signature: bytes) -> Address | None:
-    """Return who signed a request; None where nobody can have."""
+    """Return who signed typed data; None where nobody can have."""
     if len(signature) != _SIGNATURE_BYTES:
         return None
     try:

@@ -1,0 +1,313 @@
+"""Who mines for this gateway, and to whom each open task is offered first; in memory alone.
+
+An offer is a courtesy: whoever claims a task on chain has it, member or not. A restart forgets all
+members, and they join again.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from threading import Lock
+
+from infernet.chain.records import Address, ProgramRoot, TaskId, Wei
+
+from ..errors import NoRoom
+from ..store.records import Order
+
+Score = Callable[[Address], float]
+
+TOKEN_PREFIX = "inp_"
+_SECRET_BYTES = 32
+_ID_DIGITS = 16
+# The worst score still has a chance, or nobody could ever mend one.
+_LEAST_SCORE = 0.05
+_LAPSED_FACTOR = 0.1
+_SCORE_SECONDS = 15.0
+_UNIT = 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """Times of a pool, in seconds of this machine's clock.
+
+    `head_start_seconds`: that a task is offered to one member alone. `absent_seconds`: without a
+    poll, after which a member has left. `lapse_seconds`: that a member counts less who let a head
+    start pass. `session_seconds`: until a member has to sign again, which reads its deposit again.
+    """
+
+    head_start_seconds: float = 5.0
+    absent_seconds: float = 45.0
+    lapse_seconds: float = 60.0
+    session_seconds: float = 3_600.0
+    challenge_seconds: int = 60
+    most_members: int = 1_000
+    most_tasks: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A miner as it joined. `id`: the same for an account each time; `models`: it runs them."""
+
+    id: str
+    address: Address
+    models: frozenset[ProgramRoot]
+    deposit_wei: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a member fares. `offered`, `lapses`: head starts it had, and let pass."""
+
+    member: Member
+    score: float
+    room: int
+    offered: int
+    lapses: int
+    joined_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An open task. `holder`: the only member it is offered to until `until`; None: all."""
+
+    order: Order
+    holder: Address | None
+    until: float
+
+
+@dataclass(slots=True)
+class _Seat:
+    member: Member
+    token_hash: bytes
+    joined_at: float
+    expires_at: float
+    seen_at: float
+    score: float
+    scored_at: float
+    room: int = 0
+    offered: int = 0
+    lapses: int = 0
+    lapsed_until: float = float("-inf")
+
+
+class Pool:
+    """Members and offers; threads may share it. `score`: 0 to 1; `clock`: monotonic seconds."""
+
+    def __init__(
+        self, settings: PoolSettings, score: Score, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.settings = settings
+        self._score, self._clock = score, clock
+        self._lock = Lock()
+        self._seats: dict[Address, _Seat] = {}
+        self._by_token: dict[bytes, Address] = {}
+        self._offers: dict[TaskId, Offer] = {}
+
+    def join(
+        self, address: Address, models: Iterable[ProgramRoot], deposit_wei: Wei
+    ) -> tuple[Member, str]:
+        """Take an account in and return it with its session's token; an earlier session ends.
+
+        Raises NoRoom.
+        """
+        token, now = TOKEN_PREFIX + secrets.token_hex(_SECRET_BYTES), self._clock()
+        member = Member(_id_of(address), address, frozenset(models), deposit_wei)
+        score = self._score(address)
+        with self._lock:
+            self._drop_absent(now)
+            old = self._seats.get(address)
+            if old is None and len(self._seats) >= self.settings.most_members:
+                raise NoRoom(f"the pool has {len(self._seats)} members; name another gateway too")
+            end = now + self.settings.session_seconds
+            seat = _Seat(member, _hash(token), now, end, now, score, now)
+            if old is not None:
+                self._by_token.pop(old.token_hash)
+                seat.offered, seat.lapses = old.offered, old.lapses
+                seat.lapsed_until = old.lapsed_until
+            self._seats[address] = seat
+            self._by_token[seat.token_hash] = address
+        return member, token
+
+    def member(self, token: str) -> Member | None:
+        """Return whose session a token is of, None if it is over."""
+        with self._lock:
+            self._drop_absent(self._clock())
+            address = self._by_token.get(_hash(token))
+            return None if address is None else self._seats[address].member
+
+    def leave(self, member: Member) -> None:
+        """Let a member go; its tasks are offered to others at once."""
+        with self._lock:
+            self._drop(member.address)
+            self._draw_missing(self._clock())
+
+    def poll(self, member: Member, room: int) -> None:
+        """Note that a member is here and could take so many tasks now."""
+        with self._lock:
+            if seat := self._seats.get(member.address):
+                seat.seen_at, seat.room = self._clock(), room
+
+    def hang_up(self, member: Member) -> None:
+        """Note that a member's connection broke: nothing is offered to it before it is back."""
+        with self._lock:
+            if seat := self._seats.get(member.address):
+                seat.room = 0
+                self._release(member.address)
+                self._draw_missing(self._clock())
+
+    def update(self, orders: Sequence[Order]) -> bool:
+        """Bring the offers in line with the open tasks; return whether they changed."""
+        now = self._clock()
+        with self._lock:
+            before = dict(self._offers)
+            self._drop_absent(now)
+            # Miners run programs once.
+            wanted = {order.id: order for order in orders if order.iterations == 1}
+            self._offers = {id_: self._offers[id_] for id_ in self._offers if id_ in wanted}
+            for id_, offer in self._offers.items():
+                if offer.holder is not None and offer.until <= now:
+                    self._lapse(offer.holder, now)
+                    self._offers[id_] = Offer(offer.order, None, now)
+            for id_, order in wanted.items():
+                if id_ not in self._offers:
+                    self._offers[id_] = self._drawn(order, now)
+            return self._offers != before
+
+    def work(self, member: Member) -> list[Offer]:
+        """Return what a member may claim now: what is its own first, then what is for all."""
+        with self._lock:
+            found = [
+                offer
+                for offer in self._offers.values()
+                if offer.order.program_root in member.models
+                and offer.holder in (None, member.address)
+            ]
+        return sorted(found, key=lambda offer: offer.holder is None)
+
+    def is_offered(self, member: Member, task_id: TaskId) -> bool:
+        """Return whether a member may claim a task now."""
+        return any(offer.order.id == task_id for offer in self.work(member))
+
+    def seconds_left(self, offer: Offer) -> float:
+        """Return how long an offer is for its holder alone."""
+        return 0.0 if offer.holder is None else max(0.0, offer.until - self._clock())
+
+    def places(self) -> list[Place]:
+        """Return the members, who joined first before the others."""
+        now = self._clock()
+        with self._lock:
+            self._drop_absent(now)
+            return [
+                Place(
+                    seat.member,
+                    self._scored(seat, now),
+                    seat.room,
+                    seat.offered,
+                    seat.lapses,
+                    now - seat.joined_at,
+                )
+                for seat in self._seats.values()
+            ]
+
+    def is_empty(self) -> bool:
+        """Return whether nobody is here."""
+        return not self._seats
+
+    # Each of these is called with the lock held.
+
+    def _drop_absent(self, now: float) -> None:
+        since = now - self.settings.absent_seconds
+        gone = [
+            address
+            for address, seat in self._seats.items()
+            if seat.seen_at < since or seat.expires_at <= now
+        ]
+        for address in gone:
+            self._drop(address)
+        if gone:
+            self._draw_missing(now)
+
+    def _drop(self, address: Address) -> None:
+        if seat := self._seats.pop(address, None):
+            self._by_token.pop(seat.token_hash)
+            self._release(address)
+
+    def _release(self, address: Address) -> None:
+        """Offer what a member had to nobody yet."""
+        held = [id_ for id_, offer in self._offers.items() if offer.holder == address]
+        for id_ in held:
+            self._offers[id_] = Offer(self._offers[id_].order, None, float("inf"))
+
+    def _draw_missing(self, now: float) -> None:
+        for id_, offer in self._offers.items():
+            if offer.until == float("inf"):
+                self._offers[id_] = self._drawn(offer.order, now)
+
+    def _drawn(self, order: Order, now: float) -> Offer:
+        busy: dict[Address | None, int] = {}
+        for offer in self._offers.values():
+            busy[offer.holder] = busy.get(offer.holder, 0) + 1
+        chances = [
+            (address, self._chance(seat, now))
+            for address, seat in self._seats.items()
+            if order.program_root in seat.member.models and busy.get(address, 0) < seat.room
+        ]
+        holder = draw(order.id, chances)
+        if holder is None:
+            return Offer(order, None, now)
+        self._seats[holder].offered += 1
+        return Offer(order, holder, now + self.settings.head_start_seconds)
+
+    def _chance(self, seat: _Seat, now: float) -> float:
+        has_lapsed = now < seat.lapsed_until
+        return chance(self._scored(seat, now), seat.member.deposit_wei, has_lapsed=has_lapsed)
+
+    def _scored(self, seat: _Seat, now: float) -> float:
+        if now - seat.scored_at > _SCORE_SECONDS:
+            seat.score, seat.scored_at = self._score(seat.member.address), now
+        return seat.score
+
+    def _lapse(self, address: Address, now: float) -> None:
+        if seat := self._seats.get(address):
+            seat.lapses += 1
+            seat.lapsed_until = now + self.settings.lapse_seconds
+
+
+def chance(score: float, deposit_wei: Wei, *, has_lapsed: bool) -> float:
+    """Return the weight of a member in a draw. Linear in the deposit: splitting gains nothing."""
+    weight = max(_LEAST_SCORE, min(1.0, score)) * deposit_wei
+    return weight * _LAPSED_FACTOR if has_lapsed else weight
+
+
+def draw(task_id: TaskId, chances: Iterable[tuple[Address, float]]) -> Address | None:
+    """Return who is offered a task, in proportion to the weights; None where nobody has any.
+
+    Weighted rendezvous hashing: the same for the same task and members, and a member that comes or
+    goes moves only the tasks that it takes or had.
+    """
+    ranked = [
+        (-math.log(_uniform(task_id, address)) / weight, address)
+        for address, weight in chances
+        if weight > 0
+    ]
+    return min(ranked)[1] if ranked else None
+
+
+def _uniform(task_id: TaskId, address: Address) -> float:
+    """Return a number above 0 and below 1 that a task and an account determine."""
+    digest = sha256(task_id + bytes.fromhex(address[2:])).digest()
+    # Half a step inside: 0 has no logarithm, and rounding must not reach 1.
+    return ((int.from_bytes(digest[:8], "big") >> 12 << 12) + 2**11) / _UNIT
+
+
+def _id_of(address: Address) -> str:
+    return sha256(b"infernet pool" + bytes.fromhex(address[2:])).hexdigest()[:_ID_DIGITS]
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()
