@@ -23,6 +23,7 @@ from infernet.models.store import list_models, load_model
 from infernet.store.journal import Journal
 
 from .service.gateway import Gateway
+from .service.pool import PoolSettings
 from .service.terms import Settings
 
 _MIB = 1 << 20
@@ -70,4 +71,6 @@ def settings_of(config: Config) -> Settings:
         senders=api.senders,
         poll_seconds=config.network.poll_seconds,
         most_listeners=api.most_listeners,
+        public_url=(api.public_url or f"http://{api.host}:{api.port}").rstrip("/"),
+        pool=PoolSettings(head_start_seconds=api.head_start_seconds),
     )

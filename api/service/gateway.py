@@ -28,9 +28,11 @@ from ..store.tasks import Filters, Page, TaskStore
 from ..store.writer import Writer
 from .accept import Reception
 from .catalogue import Catalogue
+from .desk import PoolDesk
 from .follow import Follower
 from .health import Condition, Health
 from .notify import Listener, Notifier
+from .pool import Score, equal_score
 from .submit import Sender
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
@@ -54,11 +56,20 @@ class Gateway:
         blobs: Blobs,
         models: Iterable[Model],
         settings: Settings | None = None,
+        score: Score = equal_score,
     ) -> None:
         self.contracts, self.wallet = contracts, wallet
         self.settings = settings or Settings()
         self._store, self._blobs = store, blobs
         self._catalogue = Catalogue(contracts, models)
+        self.pool = PoolDesk(
+            contracts,
+            self._catalogue,
+            store,
+            self.settings.pool,
+            self.settings.public_url,
+            score,
+        )
         self._notifier = Notifier(self.settings.most_listeners)
         self._health = Health()
         self._clock = _Clock(contracts.chain)
@@ -110,7 +121,7 @@ class Gateway:
             self._turn,
             self._notifier.publish,
         )
-        loop = _Turns(sender, self._clock, self._reception)
+        loop = _Turns(sender, self._clock, self._reception, self.pool)
         pace = Pace(poll_seconds=self.settings.poll_seconds)
         arguments = (loop, self.wallet, self._stop, self._health, pace)
         self._thread = Thread(target=run, args=arguments, name="gateway", daemon=True)
@@ -119,6 +130,7 @@ class Gateway:
     def close(self) -> None:
         """Accept nothing more, finish the turn and what is being written, end listeners."""
         self._stop.set()
+        self.pool.close()
         self._pool.shutdown()
         self._writer.close()
         if self._thread:
@@ -288,13 +300,17 @@ class _Clock:
 class _Turns:
     """The sender's turns, with what the rest of the gateway learns from each."""
 
-    def __init__(self, sender: Sender, clock: _Clock, reception: Reception) -> None:
+    def __init__(
+        self, sender: Sender, clock: _Clock, reception: Reception, pool: PoolDesk
+    ) -> None:
         self.crew = sender.crew
         self._sender, self._clock, self._reception = sender, clock, reception
+        self._pool = pool
 
     def tick(self) -> bool:
         """Do one turn; return whether anything was sent."""
         self._clock.look()
         has_acted = self._sender.tick()
         self._reception.resettle()
+        self._pool.refresh(self._clock.now())
         return has_acted

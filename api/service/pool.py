@@ -29,6 +29,12 @@ _LEAST_SCORE = 0.05
 _LAPSED_FACTOR = 0.1
 _SCORE_SECONDS = 15.0
 _UNIT = 2**64
+_UNDRAWN = math.inf
+
+
+def equal_score(address: Address) -> float:
+    """Return the same score for everybody."""
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +179,7 @@ class Pool:
                 if offer.holder is not None and offer.until <= now:
                     self._lapse(offer.holder, now)
                     self._offers[id_] = Offer(offer.order, None, now)
-            for id_, order in wanted.items():
-                if id_ not in self._offers:
-                    self._offers[id_] = self._drawn(order, now)
+            self._draw([order for id_, order in wanted.items() if id_ not in self._offers], now)
             return self._offers != before
 
     def work(self, member: Member) -> list[Offer]:
@@ -238,30 +242,33 @@ class Pool:
             self._release(address)
 
     def _release(self, address: Address) -> None:
-        """Offer what a member had to nobody yet."""
-        held = [id_ for id_, offer in self._offers.items() if offer.holder == address]
-        for id_ in held:
-            self._offers[id_] = Offer(self._offers[id_].order, None, float("inf"))
+        """Take back what a member was offered alone; `_draw_missing` offers it again."""
+        for id_, offer in self._offers.items():
+            if offer.holder == address:
+                self._offers[id_] = Offer(offer.order, None, _UNDRAWN)
 
     def _draw_missing(self, now: float) -> None:
-        for id_, offer in self._offers.items():
-            if offer.until == float("inf"):
-                self._offers[id_] = self._drawn(offer.order, now)
+        self._draw([o.order for o in self._offers.values() if o.until == _UNDRAWN], now)
 
-    def _drawn(self, order: Order, now: float) -> Offer:
-        busy: dict[Address | None, int] = {}
+    def _draw(self, orders: Iterable[Order], now: float) -> None:
+        """Offer tasks to one member each, as far as those have room, and else to all."""
+        room = {address: seat.room for address, seat in self._seats.items()}
         for offer in self._offers.values():
-            busy[offer.holder] = busy.get(offer.holder, 0) + 1
-        chances = [
-            (address, self._chance(seat, now))
-            for address, seat in self._seats.items()
-            if order.program_root in seat.member.models and busy.get(address, 0) < seat.room
-        ]
-        holder = draw(order.id, chances)
-        if holder is None:
-            return Offer(order, None, now)
-        self._seats[holder].offered += 1
-        return Offer(order, holder, now + self.settings.head_start_seconds)
+            if offer.holder in room:
+                room[offer.holder] -= 1
+        for order in orders:
+            chances = [
+                (address, self._chance(seat, now))
+                for address, seat in self._seats.items()
+                if room[address] > 0 and order.program_root in seat.member.models
+            ]
+            holder = draw(order.id, chances)
+            until = now
+            if holder is not None:
+                room[holder] -= 1
+                self._seats[holder].offered += 1
+                until += self.settings.head_start_seconds
+            self._offers[order.id] = Offer(order, holder, until)
 
     def _chance(self, seat: _Seat, now: float) -> float:
         has_lapsed = now < seat.lapsed_until

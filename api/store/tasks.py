@@ -212,6 +212,17 @@ class TaskStore:
         )
         return [task_of(row) for row in self.database.execute(sql, (requester, now, now))]
 
+    def claimable(self, now: Seconds, limit: int) -> list[TaskRow]:
+        """Return tasks on chain that a miner may claim, the oldest first."""
+        if not limit:
+            return []
+        sql = (
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE requested_block > 0 AND deadline > ? "
+            "AND (state = 'queued' OR (state = 'running' AND claim_deadline < ?)) "
+            "ORDER BY sequence LIMIT ?"
+        )
+        return [task_of(row) for row in self._reader.execute(sql, (now, now, limit))]
+
     def needs_input(self, input_root: bytes) -> bool:
         """Return whether a task that has not ended, or might open again, runs on an input."""
         sql = (

@@ -156,6 +156,18 @@ class ApiTable:
     most_listeners: int = _is(values.count(1_000_000), 2_000, "streams of events at once")
     most_disk_mib: int = _is(values.count(2**31), 4_096, "MiB of inputs kept on disk")
     senders: int = _is(values.count(256), 8, "requests sent to the chain side by side")
+    head_start_seconds: float = _is(
+        values.seconds, 5.0, "that a task is offered to one miner of the pool alone"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTable:
+    """The gateways that a miner takes work from."""
+
+    gateways: tuple[str, ...] = _is(
+        values.gateways, (), "URLs of gateways, the first that answers is used"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +191,5 @@ class Config:
     fisherman: FishermanTable = field(default_factory=FishermanTable)
     queue: QueueTable = field(default_factory=QueueTable)
     api: ApiTable = field(default_factory=ApiTable)
+    pool: PoolTable = field(default_factory=PoolTable)
     data: DataTable = field(default_factory=DataTable)

@@ -52,6 +52,17 @@ def urls(value: object) -> tuple[str, ...]:
     return found
 
 
+def gateways(value: object) -> tuple[str, ...]:
+    """Read URLs of gateways, each once and without a slash at its end."""
+    found = tuple(each.rstrip("/") for each in texts(value))
+    if not all(map(_is_bare_address, found)) or len(set(found)) != len(found):
+        raise ValueError(
+            'different http(s) URLs of gateways, such as "https://gateway.example", without user, '
+            "query or fragment"
+        )
+    return found
+
+
 def web_address(value: object) -> str:
     """Read one http(s) URL."""
     found = text(value)
@@ -198,6 +209,13 @@ def _whole(value: object) -> int | None:
 
 def _is_web_address(url: str) -> bool:
     return _is_address(url, "http", "https") and bool(urlsplit(url).netloc)
+
+
+def _is_bare_address(url: str) -> bool:
+    if not _is_web_address(url):
+        return False
+    parts = urlsplit(url)
+    return bool(parts.hostname) and not ("@" in parts.netloc or "?" in url or "#" in url)
 
 
 def _is_address(url: str, *schemes: str) -> bool:
