@@ -28,7 +28,7 @@ from .explorer.live import Live
 from .explorer.rendering import ROOT as EXPLORER
 from .explorer.routes import explorer_router
 from .opening import Office, opened
-from .routes import accept, chain, events, service, tasks
+from .routes import accept, chain, events, pool, service, tasks
 from .routes.show import EventTexts
 from .schemas.values import ProblemView
 
@@ -44,6 +44,7 @@ _TAGS = [
     {"name": "events", "description": "Server-sent events"},
     {"name": "models", "description": "What tasks may name"},
     {"name": "disputes", "description": "Challenged results, move by move"},
+    {"name": "pool", "description": "Miners that take work from this gateway"},
     {"name": "service", "description": "The gateway itself"},
 ]
 
@@ -72,8 +73,8 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
     app.state.access, app.state.texts = access, EventTexts()
     problems.install(app)
     # Fixed names come before those that may be anything.
-    for router in (accept.router, events.router, tasks.router, chain.router, service.router):
-        app.include_router(router)
+    for part in (accept, events, tasks, pool, chain, service):
+        app.include_router(part.router)
     app.add_api_route("/", _home, include_in_schema=False)
     return app
 
@@ -90,7 +91,7 @@ class _Described(FastAPI):
         if self.openapi_schema is None:
             found = super().openapi()
             schemas = found.setdefault("components", {}).setdefault("schemas", {})
-            for model in (ProblemView, *accept.SCHEMAS):
+            for model in (ProblemView, *accept.SCHEMAS, *pool.SCHEMAS):
                 made = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(made.pop("$defs", {}))
                 schemas[model.__name__] = made

@@ -13,7 +13,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.wallet import in_ether
 
-from ..errors import DepositTooSmall, NotAMember, Stopping, UnknownModel
+from ..errors import DepositTooSmall, NotAMember, NotOffered, Stopping, UnknownModel
 from ..store.records import TaskRow
 from ..store.tasks import TaskStore
 from .catalogue import Catalogue
@@ -160,10 +160,15 @@ class PoolDesk:
             with self._lock:
                 self._waiting.discard((loop, bell))
 
-    def may_read(self, member: Member, row: TaskRow) -> bool:
-        """Return whether a task's input is a member's business: it may claim it, or has."""
+    def require_readable(self, member: Member, row: TaskRow) -> None:
+        """Raise NotOffered for a task that is none of a member's business."""
+        task_id = TaskId(row.order.id)
         is_executor = row.standing.executor == member.address
-        return is_executor or self.pool.is_offered(member, TaskId(row.order.id))
+        if not is_executor and not self.pool.is_offered(member, task_id):
+            raise NotOffered(
+                f"task 0x{task_id.hex()} is neither offered to {member.address} nor claimed by it; "
+                "ask GET /v1/pool/work which ones are"
+            )
 
     def close(self) -> None:
         """Send everybody away."""

@@ -219,6 +219,10 @@ class Gateway:
         """Return a model by name or program root, or raise UnknownModel."""
         return self._catalogue.find(name)[1]
 
+    def model_names(self) -> dict[bytes, str]:
+        """Return the names of the stored models by program root."""
+        return self._catalogue.names
+
     def disputes(self, *, is_open: bool = False) -> list[Summary]:
         """Return the disputes, oldest first; raises ChainError."""
         return disputes(self.contracts, is_open=is_open)
@@ -300,9 +304,7 @@ class _Clock:
 class _Turns:
     """The sender's turns, with what the rest of the gateway learns from each."""
 
-    def __init__(
-        self, sender: Sender, clock: _Clock, reception: Reception, pool: PoolDesk
-    ) -> None:
+    def __init__(self, sender: Sender, clock: _Clock, reception: Reception, pool: PoolDesk) -> None:
         self.crew = sender.crew
         self._sender, self._clock, self._reception = sender, clock, reception
         self._pool = pool

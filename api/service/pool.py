@@ -55,6 +55,9 @@ class PoolSettings:
     most_tasks: int = 1_000
 
 
+DEFAULTS = PoolSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A miner as it joined. `id`: the same for an account each time; `models`: it runs them."""

@@ -8,7 +8,7 @@ from typing import Any
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 from infernet.models.manifest import Manifest
 
-from .pool import PoolSettings
+from .pool import DEFAULTS, PoolSettings
 
 _CENT, _ETHER = Wei(10**16), Wei(10**18)
 
@@ -126,4 +126,4 @@ class Settings:
     most_listeners: int = 2_000
     key_seconds: int = 86_400
     public_url: str = "http://127.0.0.1:8000"
-    pool: PoolSettings = PoolSettings()
+    pool: PoolSettings = DEFAULTS
