@@ -116,10 +116,14 @@ class PoolDesk:
         """Return who is here."""
         return self.pool.places()
 
+    def is_empty(self) -> bool:
+        """Return whether nobody mines for this gateway."""
+        return self.pool.is_empty()
+
     def refresh(self, now: Seconds) -> None:
         """Offer what the chain shows as open, and wake whom that concerns; raises StoreError."""
         # Without members nothing is read for them.
-        most = 0 if self.pool.is_empty() else self.settings.most_tasks
+        most = 0 if self.is_empty() else self.settings.most_tasks
         if self.pool.update([row.order for row in self._store.claimable(now, most)]):
             self._ring()
 
@@ -136,7 +140,7 @@ class PoolDesk:
         After `wait_seconds` it is returned as it is. Raises NotAMember or Stopping.
         """
         end = time.monotonic() + wait_seconds
-        self.pool.poll(member, room)
+        poll = self.pool.poll(member, room)
         loop, bell = asyncio.get_running_loop(), asyncio.Event()
         with self._lock:
             self._waiting.add((loop, bell))
@@ -153,7 +157,7 @@ class PoolDesk:
                     await asyncio.wait_for(bell.wait(), min(left, _LOOK_SECONDS))
                 except TimeoutError:
                     if await is_gone():
-                        self.pool.hang_up(member)
+                        self.pool.hang_up(member, poll)
                         self._ring()
                         return found
         finally:

@@ -20,6 +20,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.records import GameId, Seconds, TaskId, Wei
 from infernet.chain.wallet import Wallet
 from infernet.models.pipeline import Model
+from infernet.monitor.scoreboard import Scoreboard
 
 from ..errors import Stopping, UnknownTask
 from ..store.blobs import Blobs
@@ -32,7 +33,6 @@ from .desk import PoolDesk
 from .follow import Follower
 from .health import Condition, Health
 from .notify import Listener, Notifier
-from .pool import Score, equal_score
 from .submit import Sender
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
@@ -56,19 +56,19 @@ class Gateway:
         blobs: Blobs,
         models: Iterable[Model],
         settings: Settings | None = None,
-        score: Score = equal_score,
     ) -> None:
         self.contracts, self.wallet = contracts, wallet
         self.settings = settings or Settings()
         self._store, self._blobs = store, blobs
         self._catalogue = Catalogue(contracts, models)
+        self.scoreboard = Scoreboard(contracts)
         self.pool = PoolDesk(
             contracts,
             self._catalogue,
             store,
             self.settings.pool,
             self.settings.public_url,
-            score,
+            self.scoreboard.score,
         )
         self._notifier = Notifier(self.settings.most_listeners)
         self._health = Health()
@@ -121,7 +121,7 @@ class Gateway:
             self._turn,
             self._notifier.publish,
         )
-        loop = _Turns(sender, self._clock, self._reception, self.pool)
+        loop = _Turns(sender, self._clock, self._reception, self.pool, self.scoreboard)
         pace = Pace(poll_seconds=self.settings.poll_seconds)
         arguments = (loop, self.wallet, self._stop, self._health, pace)
         self._thread = Thread(target=run, args=arguments, name="gateway", daemon=True)
@@ -304,15 +304,25 @@ class _Clock:
 class _Turns:
     """The sender's turns, with what the rest of the gateway learns from each."""
 
-    def __init__(self, sender: Sender, clock: _Clock, reception: Reception, pool: PoolDesk) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        clock: _Clock,
+        reception: Reception,
+        pool: PoolDesk,
+        scoreboard: Scoreboard,
+    ) -> None:
         self.crew = sender.crew
         self._sender, self._clock, self._reception = sender, clock, reception
-        self._pool = pool
+        self._pool, self._scoreboard = pool, scoreboard
 
     def tick(self) -> bool:
         """Do one turn; return whether anything was sent."""
         self._clock.look()
         has_acted = self._sender.tick()
         self._reception.resettle()
+        if not self._pool.is_empty():
+            # Offers go by scores.
+            self._scoreboard.look()
         self._pool.refresh(self._clock.now())
         return has_acted

@@ -60,8 +60,13 @@ class Scoreboard:
             return self._standings
 
     def score(self, address: Address) -> float:
-        """Return a miner's score, that of a new one if it has no record; raises ChainError."""
-        now = self.look()
+        """Return a miner's score by the last look, and that of a new one before the first.
+
+        The chain is not asked.
+        """
+        now = self._standings
+        if now is None:
+            return NO_MINER.score(Seconds(0))
         return now.miners.get(address, NO_MINER).score(now.time)
 
     def _folded(self, head: int) -> Standings:

@@ -116,11 +116,12 @@ def test_each_player_has_the_record_of_what_it_did(cast):
 
 def test_scores_stand_in_the_order_of_merit(cast):
     board = Scoreboard(cast.town.view())
+    assert board.score(cast.liar) == PRIOR_SCORE
+    now = board.look()
     scores = [board.score(each) for each in (cast.honest, cast.requester, cast.idle, cast.liar)]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == 4
     assert scores[1] == PRIOR_SCORE
-    now = board.look()
     right, wrong = now.fishermen[cast.right], now.fishermen[cast.wrong]
     assert right.score(now.time) > PRIOR_SCORE > wrong.score(now.time)
 
@@ -176,6 +177,7 @@ def test_a_reorganisation_takes_back_what_it_took(anvil: Anvil):
     town.skip(_WINDOW)
     (result,) = town.contracts.market.assertions()
     town.contracts.market.finalise(wallet, result.assertion_id)
+    board.look()
     assert board.score(wallet.address) > PRIOR_SCORE
     anvil.reorg(1)
     assert board.look().miners[wallet.address] == before
