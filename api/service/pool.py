@@ -16,7 +16,7 @@ from threading import Lock
 
 from infernet.chain.records import Address, ProgramRoot, TaskId, Wei
 
-from ..errors import NoRoom
+from ..errors import NoRoom, NotAMember
 from ..store.records import Order
 
 Score = Callable[[Address], float]
@@ -99,6 +99,7 @@ class _Seat:
     score: float
     scored_at: float
     room: int = 0
+    polls: int = 0
     offered: int = 0
     lapses: int = 0
     lapsed_until: float = float("-inf")
@@ -136,7 +137,7 @@ class Pool:
             seat = _Seat(member, _hash(token), now, end, now, score, now)
             if old is not None:
                 self._by_token.pop(old.token_hash)
-                seat.offered, seat.lapses = old.offered, old.lapses
+                seat.offered, seat.lapses, seat.polls = old.offered, old.lapses, old.polls
                 seat.lapsed_until = old.lapsed_until
             self._seats[address] = seat
             self._by_token[seat.token_hash] = address
@@ -155,16 +156,23 @@ class Pool:
             self._drop(member.address)
             self._draw_missing(self._clock())
 
-    def poll(self, member: Member, room: int) -> None:
-        """Note that a member is here and could take so many tasks now."""
-        with self._lock:
-            if seat := self._seats.get(member.address):
-                seat.seen_at, seat.room = self._clock(), room
+    def poll(self, member: Member, room: int) -> int:
+        """Note that a member is here and could take so many tasks now; return this poll's number.
 
-    def hang_up(self, member: Member) -> None:
-        """Note that a member's connection broke: nothing is offered to it before it is back."""
+        Raises NotAMember.
+        """
         with self._lock:
-            if seat := self._seats.get(member.address):
+            seat = self._seats.get(member.address)
+            if seat is None:
+                raise NotAMember("this session has ended; join the pool again")
+            seat.seen_at, seat.room, seat.polls = self._clock(), room, seat.polls + 1
+            return seat.polls
+
+    def hang_up(self, member: Member, poll: int) -> None:
+        """Note that the connection of a poll broke: nothing is offered before there is another."""
+        with self._lock:
+            seat = self._seats.get(member.address)
+            if seat and seat.polls == poll:
                 seat.room = 0
                 self._release(member.address)
                 self._draw_missing(self._clock())

@@ -13,12 +13,14 @@ from typing import Annotated
 import typer
 
 from executor.actor import Executor
+from executor.inputs import Inputs
 from executor.policy import Policy
+from executor.pool import Pool
 from executor.registration import Plan, carry_out, plan
 from executor.withdrawal import Standing, standing, withdraw
 from infernet.actors.crew import Crew
 from infernet.chain.errors import InsufficientBalance
-from infernet.chain.records import NO_WEI, Wei
+from infernet.chain.records import NO_WEI, ProgramRoot, Wei
 from infernet.chain.wallet import in_ether
 from infernet.config import Config, ConfigError, load
 from infernet.config.values import ether as read_ether
@@ -145,9 +147,11 @@ def run(
             player.database,
             Crew(player.config.infernet.max_tasks),
             watch.on_inference,
+            pool,
         )
 
-    play(player, watch, make)
+    pool = _pool_of(player)
+    play(player, watch, make, pool)
 
 
 @app.command("withdraw")
@@ -190,6 +194,19 @@ def policy_of(config: Config) -> Policy:
     """Return what the settings want of a miner; raises PolicyError."""
     table = config.infernet
     return Policy(Wei(table.stake), table.max_tasks)
+
+
+def _pool_of(player: Player) -> Pool | None:
+    """Return the pool of the gateways in the settings, not started; None without any."""
+    gateways = player.config.pool.gateways
+    if not gateways or not player.config.infernet.enabled:
+        return None
+    sizes = {
+        ProgramRoot(model.program.root): model.program.header.input_type.byte_count
+        for model in player.models.values()
+    }
+    inputs = Inputs(player.contracts.market, player.database)
+    return Pool(gateways, player.contracts, player.signer, sizes, inputs)
 
 
 def _open(config: Path | None, flags: dict[str, object]) -> Player:

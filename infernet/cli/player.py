@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Event
 
@@ -203,8 +204,13 @@ class Watch:
         return {"sent": counts.sent, "failed": counts.failed, "dropped": counts.dropped}
 
 
-def play(player: Player, watch: Watch, make_actor: Callable[[], Actor]) -> None:
-    """Run an actor until a signal ends it."""
+def play(
+    player: Player,
+    watch: Watch,
+    make_actor: Callable[[], Actor],
+    beside: AbstractContextManager[object] | None = None,
+) -> None:
+    """Run an actor until a signal ends it. `beside`: entered for as long as it plays."""
     stop = Event()
     stop_on_signals(stop)
     watch.start()
@@ -212,7 +218,9 @@ def play(player: Player, watch: Watch, make_actor: Callable[[], Actor]) -> None:
     log.info("started", account=player.wallet.address, chain=player.chain.name)
     try:
         pace = Pace(poll_seconds=player.config.network.poll_seconds)
-        run(make_actor(), player.wallet, stop, watch.observers, pace)
+        actor = make_actor()
+        with beside or nullcontext():
+            run(actor, player.wallet, stop, watch.observers, pace)
     finally:
         watch.stop()
         player.database.close()
