@@ -28,7 +28,7 @@ from .explorer.live import Live
 from .explorer.rendering import ROOT as EXPLORER
 from .explorer.routes import explorer_router
 from .opening import Office, opened
-from .routes import accept, chain, events, pool, service, tasks
+from .routes import accept, chain, events, players, pool, service, tasks
 from .routes.show import EventTexts
 from .schemas.values import ProblemView
 
@@ -45,6 +45,10 @@ _TAGS = [
     {"name": "models", "description": "What tasks may name"},
     {"name": "disputes", "description": "Challenged results, move by move"},
     {"name": "pool", "description": "Miners that take work from this gateway"},
+    {
+        "name": "players",
+        "description": "Miners and fishermen, and how far their past speaks for them",
+    },
     {"name": "service", "description": "The gateway itself"},
 ]
 
@@ -73,7 +77,7 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
     app.state.access, app.state.texts = access, EventTexts()
     problems.install(app)
     # Fixed names come before those that may be anything.
-    for part in (accept, events, tasks, pool, chain, service):
+    for part in (accept, events, tasks, pool, chain, players, service):
         app.include_router(part.router)
     app.add_api_route("/", _home, include_in_schema=False)
     return app

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from threading import Lock
+from typing import Generic, TypeVar
 
 from infernet.chain.contract import Contract
 from infernet.chain.deployment import Contracts
@@ -20,6 +22,26 @@ _GAMES = ("ChallengeCommitted", "GameLost", "AssertionVoided", "GameSettled", "R
 _VAULT = ("Deposited", "Withdrawn", "Locked", "Unlocked", "Paid", "Burned")
 
 
+R = TypeVar("R", MinerRecord, FishermanRecord)
+
+
+class Rank(StrEnum):
+    """What a ranking goes by: the score, or all that an account has in the vault."""
+
+    SCORE = "score"
+    STAKE = "stake"
+
+
+@dataclass(frozen=True, slots=True)
+class Player(Generic[R]):
+    """An account that did something, what that speaks for it, and what it has in the vault."""
+
+    address: Address
+    score: float
+    balance: Balance
+    record: R
+
+
 @dataclass(frozen=True, slots=True)
 class Standings:
     """All players as of a block; nobody changes the mappings."""
@@ -33,6 +55,41 @@ class Standings:
     def balance(self, address: Address) -> Balance:
         """Return what an account has in the vault."""
         return self.balances.get(address, NO_BALANCE)
+
+    def miner(self, address: Address) -> Player[MinerRecord] | None:
+        """Return a miner, None for an account that never claimed a task."""
+        return self._player(self.miners, address)
+
+    def fisherman(self, address: Address) -> Player[FishermanRecord] | None:
+        """Return a fisherman, None for an account that never challenged a result."""
+        return self._player(self.fishermen, address)
+
+    def ranked_miners(self, rank: Rank = Rank.SCORE) -> list[Player[MinerRecord]]:
+        """Return all miners, the best first."""
+        return self._ranked(self.miners, rank)
+
+    def ranked_fishermen(self, rank: Rank = Rank.SCORE) -> list[Player[FishermanRecord]]:
+        """Return all fishermen, the best first."""
+        return self._ranked(self.fishermen, rank)
+
+    def _player(self, records: Mapping[Address, R], address: Address) -> Player[R] | None:
+        record = records.get(address)
+        if record is None:
+            return None
+        return Player(address, record.score(self.time), self.balance(address), record)
+
+    def _ranked(self, records: Mapping[Address, R], rank: Rank) -> list[Player[R]]:
+        found = [
+            Player(address, record.score(self.time), self.balance(address), record)
+            for address, record in records.items()
+        ]
+
+        def place(player: Player[R]) -> tuple[float, float, Address]:
+            by = (-player.score, -player.balance.total)
+            first, second = by if rank is Rank.SCORE else by[::-1]
+            return first, second, player.address
+
+        return sorted(found, key=place)
 
 
 class Scoreboard:
