@@ -23,8 +23,6 @@ _KIB, _MIB = 1 << 10, 1 << 20
 _MOST_ANSWER_BYTES, _MOST_PROBLEM_BYTES = 2 * _MIB, 8 * _KIB
 _MOST_TASKS = 1_000
 _MOST_SHOWN = 200
-# For an answer beyond the time that it may wait.
-_SECONDS = 10.0
 _UNAUTHORIZED = 401
 
 M = TypeVar("M", bound=BaseModel)
@@ -108,10 +106,13 @@ class Named:
 
 
 class Gateway:
-    """One gateway. Methods raise GatewayFailed, and SessionOver where a session is needed."""
+    """One gateway. Methods raise GatewayFailed, and SessionOver where a session is needed.
 
-    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
-        self.url, self._http = url, http
+    `seconds`: that an answer may take, beyond what it was asked to wait.
+    """
+
+    def __init__(self, url: str, http: httpx.AsyncClient, seconds: float) -> None:
+        self.url, self._http, self._seconds = url, http, seconds
 
     async def join(self, seat: Seat) -> Session:
         """Sign the gateway's challenge and return the session.
@@ -149,7 +150,7 @@ class Gateway:
             query["after"] = after
         url = f"/v1/pool/work?{httpx.QueryParams(query)}"
         body = await self._ask(
-            "GET", url, _MOST_ANSWER_BYTES, wait_seconds + _SECONDS, session=session
+            "GET", url, _MOST_ANSWER_BYTES, wait_seconds + self._seconds, session=session
         )
         found = self._read(_Work, body)
         return [_named(task) for task in found.tasks], found.cursor
@@ -157,16 +158,16 @@ class Gateway:
     async def input(self, session: Session, task_id: TaskId, most_bytes: int) -> bytes:
         """Return what the gateway says is a task's input."""
         path = f"/v1/tasks/0x{task_id.hex()}/input"
-        return await self._ask("GET", path, most_bytes, _SECONDS, session=session)
+        return await self._ask("GET", path, most_bytes, self._seconds, session=session)
 
     async def leave(self, session: Session) -> None:
         """End a session."""
         await self._ask(
-            "DELETE", "/v1/pool/miners/me", _MOST_PROBLEM_BYTES, _SECONDS, session=session
+            "DELETE", "/v1/pool/miners/me", _MOST_PROBLEM_BYTES, self._seconds, session=session
         )
 
     async def _post(self, path: str, content: dict[str, Any]) -> bytes:
-        return await self._ask("POST", path, _MOST_ANSWER_BYTES, _SECONDS, content=content)
+        return await self._ask("POST", path, _MOST_ANSWER_BYTES, self._seconds, content=content)
 
     async def _ask(
         self,

@@ -21,15 +21,12 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.errors import ChainError
 from infernet.chain.records import ProgramRoot, TaskId
 from infernet.chain.wallet import KeySigner
-from infernet.config.values import masked_url
 from infernet.store.errors import StoreError
 
 from .errors import GatewayFailed, GatewayLied, SessionOver
 from .gateway import Gateway, Named, Seat, Session
 from .inputs import Inputs
 
-# As long as a gateway's offers to others are honoured at most, whatever it says.
-_LONGEST_PATIENCE_SECONDS = 15.0
 # A head start is told a moment after it began.
 _LATE_SECONDS = 1.0
 _NOT_FOUND = (403, 404)
@@ -40,18 +37,21 @@ _END_SECONDS = 3.0
 class PoolPace:
     """Times in seconds.
 
-    `wait`: of one question for work; `look`: between two of them, and how soon it is noticed that
-    there is room again. `first_pause`, `longest_pause`: before a gateway that failed is asked
-    again, doubled each time; `lie_pause`: before one that lied is. `unknown`: after which a task
-    that the miner's nodes do not show was never there.
+    `wait`: of one question for work; `answer`: that any other one may take; `look`: between two of
+    them, and how soon it is noticed that there is room again. `first_pause`, `longest_pause`:
+    before a gateway that failed is asked again, doubled each time; `lie_pause`: before one that
+    lied is. `unknown`: after which a task that the miner's nodes do not show was never there.
+    `patience`: as long as offers to others are honoured at most, whatever the gateway says.
     """
 
     wait: float = 20.0
+    answer: float = 10.0
     look: float = 0.2
     first_pause: float = 1.0
     longest_pause: float = 60.0
     lie_pause: float = 600.0
     unknown: float = 60.0
+    patience: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Pool:
     async def _keep(self) -> None:
         """Stay in one pool after the other, until cancelled."""
         async with httpx.AsyncClient(follow_redirects=False, timeout=None) as http:
-            gateways = [Gateway(url, http) for url in self._urls]
+            gateways = [Gateway(url, http, self._pace.answer) for url in self._urls]
             while True:
                 for gateway in gateways:
                     if time.monotonic() >= self._troubles[gateway.url].until:
@@ -242,7 +242,7 @@ class Pool:
         self.advice = Advice(
             frozenset(task.task_id for task in ready if task.is_own),
             frozenset(task.task_id for task in ready if not task.is_own),
-            min(session.head_start_seconds + _LATE_SECONDS, _LONGEST_PATIENCE_SECONDS),
+            min(session.head_start_seconds + _LATE_SECONDS, self._pace.patience),
         )
         return len(known) == len(named)
 
@@ -274,7 +274,7 @@ class Pool:
     def _welcome(self, gateway: Gateway) -> None:
         self.counts["joined"] += 1
         self._is_alone = False
-        self._log.info("pool_joined", gateway=masked_url(gateway.url))
+        self._log.info("pool_joined", gateway=gateway.url)
 
     def _leave_alone(
         self, gateway: Gateway, what: str, error: Exception, least_pause: float = 0.0
@@ -286,7 +286,7 @@ class Pool:
         say = self._log.error if what == "lied" else self._log.warning
         say(
             f"gateway_{what}",
-            gateway=masked_url(gateway.url),
+            gateway=gateway.url,
             reason=str(error),
             again_in_seconds=pause,
         )
