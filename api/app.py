@@ -111,7 +111,9 @@ def _lifespan(
             stack.callback(access.close)
             office = stack.enter_context(opener(config))
             gateway = app.state.gateway = office.gateway
-            explorer = ChainExplorer(gateway.contracts, office.models, gateway.task)
+            explorer = ChainExplorer(
+                gateway.contracts, office.models, gateway.task, gateway.scoreboard
+            )
             live = app.state.live = Live(explorer.board)
             stack.callback(live.close)
             app.include_router(account_router(access, gateway.spent))

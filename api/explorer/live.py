@@ -110,6 +110,9 @@ class Watch:
             values |= board.challenge(GameId(bytes(values["gameId"]))).arguments
         if "assertionId" in values:
             values |= board.asserted(AssertionId(bytes(values["assertionId"]))).arguments
+        for name, page in (("executor", "miners"), ("challenger", "fishermen")):
+            if name in values:
+                pages.add(page)
         for name, page in (("taskId", "tasks"), ("assertionId", "assertions")):
             if name in values:
                 pages.add(f"{page}/0x{bytes(values[name]).hex()}")

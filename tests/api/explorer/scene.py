@@ -8,10 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 from fastapi import FastAPI
 
+from api.access.guard import Access
+from api.access.pages import account_router
 from api.explorer.explorer import ChainExplorer
 from api.explorer.live import Live
 from api.explorer.routes import explorer_router
@@ -22,7 +26,7 @@ from infernet.backend.hashing import hash_bytes
 from infernet.backend.tamper import TamperedTrace
 from infernet.chain.deploy import deploy
 from infernet.chain.deployment import Contracts
-from infernet.chain.records import GameId, GameStatus, TaskId, TaskStatus
+from infernet.chain.records import GameId, GameStatus, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import Wallet
 from infernet.cli.demo_lie import narrow
 from infernet.models.images import read_input
@@ -125,8 +129,10 @@ def _proven_lie(town: Town) -> int:
 
 
 def app_over(contracts: Contracts, models: tuple[Model, ...]) -> FastAPI:
-    """Return an application of the explorer alone."""
+    """Return an application of the explorer and the page of a key alone."""
     app = FastAPI()
+    folder = app.state.folder = TemporaryDirectory()
+    app.include_router(account_router(Access.open(Path(folder.name)), lambda _: Wei(0)))
     explorer = ChainExplorer(contracts, models)
     app.state.live = Live(explorer.board, poll_seconds=0.1)
     app.include_router(explorer_router(explorer, app.state.live))

@@ -108,7 +108,11 @@ def paths(played: Played) -> dict[str, str]:
         "result": f"/assertions/0x{played.result.hex()}",
         "dispute": f"/disputes/0x{played.game.hex()}",
         "model": "/models/digits",
+        "miners": "/miners",
+        "fishermen": "/fishermen",
+        "miner": f"/addresses/{played.scene.executor.wallet.address}",
         "account": f"/addresses/{played.scene.fisherman.wallet.address}",
+        "key": "/account",
         "search": "/search?q=0x",
         "error": "/tasks/0x12",
     }
@@ -191,14 +195,15 @@ def test_no_page_is_wider_than_a_phone(reader, played, scheme):
 def test_the_keyboard_meets_what_is_there_in_its_order_and_sees_where_it_is(reader):
     page = reader.open()
     met = []
-    for _ in range(7):
+    for _ in range(10):
         page.keyboard.press("Tab")
         met.append(
             page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id")
         )
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none", met[-1]
-    assert met == ["Skip to content", "InferNet", "Tasks", "Disputes", "Models", "search", "theme"]
+    links = ["Tasks", "Disputes", "Models", "Miners", "Fishermen", "Account"]
+    assert met == ["Skip to content", "InferNet", *links, "search", "theme"]
     page.keyboard.press("Shift+Tab")
     page.goto(f"{reader.url}/explorer")
     page.keyboard.press("Tab")
@@ -258,7 +263,7 @@ CONTRASTS = """() => {
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_all_text_can_be_read_against_its_ground(reader, played, scheme):
     page = reader.open(scheme=scheme)
-    for name in ("overview", "task", "dispute", "model", "account", "result"):
+    for name in ("overview", "task", "dispute", "model", "miners", "miner", "account", "result"):
         page.goto(f"{reader.url}/explorer{paths(played)[name]}")
         found = page.evaluate(CONTRASTS)
         assert len(found) > 20
