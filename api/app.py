@@ -1,8 +1,8 @@
-"""The application: `uvicorn --factory api.app:create_app`, or `infernet api run`."""
+"""The application: `infernet api run`, or `uvicorn --factory api.app:create_app`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -31,6 +31,7 @@ from .opening import Office, opened
 from .routes import accept, chain, events, players, pool, service, tasks
 from .routes.show import EventTexts
 from .schemas.values import ProblemView
+from .store.records import TaskEvent
 
 _ABOUT = """\
 INT8 inference that anyone can check. A task is accepted durably, sent to the chain, computed by \
@@ -116,12 +117,24 @@ def _lifespan(
             )
             live = app.state.live = Live(explorer.board)
             stack.callback(live.close)
+            gateway.heed(lambda told: live.note(_changed_off_chain(told)))
             app.include_router(account_router(access, gateway.spent))
             app.include_router(explorer_router(explorer, live))
             gateway.start()
             yield
 
     return lifespan
+
+
+def send_away(app: FastAPI) -> None:
+    """End every stream of a running application, so that its server need not wait for them."""
+    app.state.live.close()
+    app.state.gateway.send_away()
+
+
+def _changed_off_chain(told: Sequence[TaskEvent]) -> list[str]:
+    """Return the pages of tasks that came to an end which no block tells."""
+    return [f"tasks/0x{each.task_id.hex()}" for each in told if each.kind == "failed"]
 
 
 def _refusal(scope: Scope, error: Exception) -> ASGIApp:

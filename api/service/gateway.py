@@ -32,7 +32,7 @@ from .catalogue import Catalogue
 from .desk import PoolDesk
 from .follow import Follower
 from .health import Condition, Health
-from .notify import Listener, Notifier
+from .notify import Listener, Notifier, Publish
 from .submit import Sender
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
@@ -127,6 +127,11 @@ class Gateway:
         self._thread = Thread(target=run, args=arguments, name="gateway", daemon=True)
         self._thread.start()
 
+    def send_away(self) -> None:
+        """End every stream and every wait, so that a server which ends need not wait for them."""
+        self.pool.close()
+        self._notifier.close()
+
     def close(self) -> None:
         """Accept nothing more, finish the turn and what is being written, end listeners."""
         self._stop.set()
@@ -194,6 +199,10 @@ class Gateway:
     def listen(self, after: int = 0, task_id: TaskId | None = None) -> Listener:
         """Return events behind a sequence number as they come; see `Listener`."""
         return Listener(self._notifier, self._store.events, after, task_id)
+
+    def heed(self, act: Publish) -> None:
+        """Have all events given to `act`, on the thread that tells them; it returns at once."""
+        self._notifier.heed(act)
 
     def input(self, task_id: TaskId) -> bytes:
         """Return a task's input bytes, from disk or else from the chain; UnknownTask for none."""
