@@ -24,18 +24,13 @@ from infernet.chain.records import (
 from infernet.chain.wallet import Sent, in_ether
 
 from .demo_cast import CHEAT, FEE, FISHERMAN, HONEST, REQUESTER, Cast
+from .errors import DemoFailed
 
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.25
 _PATIENCE_SECONDS = 60
 _LIVE = (GameStatus.COMMITTED, GameStatus.EXECUTOR_TURN, GameStatus.CHALLENGER_TURN)
-
-
-class DemoFailed(Exception):
-    """Something that a demonstration promises did not happen."""
-
-    exit_code = 5
 
 
 @dataclass(frozen=True, slots=True)

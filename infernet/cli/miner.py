@@ -24,7 +24,8 @@ from infernet.chain.records import NO_WEI, ProgramRoot, Wei
 from infernet.chain.wallet import in_ether
 from infernet.config import Config, ConfigError, load
 from infernet.config.values import ether as read_ether
-from infernet.keys import address_of, create_keystore, read_passphrase
+from infernet.keys import address_of, read_passphrase
+from infernet.keystore import create_keystore
 from infernet.monitor.snapshot import Capacity, Role
 from infernet.queue.jobs import Purpose
 

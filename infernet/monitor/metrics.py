@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
 from wsgiref.simple_server import WSGIServer
 
 import structlog
@@ -34,6 +33,7 @@ from infernet.chain.errors import ChainError
 from infernet.store.errors import StoreError
 
 from .collect import counters, families, gauge, network
+from .errors import MonitorError
 from .observatory import Observatory
 from .process import memory_bytes
 from .snapshot import Role, Snapshot
@@ -42,12 +42,6 @@ _SNAPSHOT_SECONDS = 15.0
 _CONFORMANCE_SECONDS = 3_600.0
 _TICK_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RUN_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-
-
-class MonitorError(Exception):
-    """The metrics cannot be served; the message says what to change."""
-
-    exit_code: ClassVar[int] = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from infernet.cli.console import Screen
 from infernet.cli.demo import Result, as_object, prepare
 from infernet.cli.demo import run as run_demo
 from infernet.cli.demo_cast import CHEAT, FISHERMAN, HONEST
-from infernet.cli.demo_play import DemoFailed, check_all, check_money, owned_by_all, pass_time
+from infernet.cli.demo_play import check_all, check_money, owned_by_all, pass_time
+from infernet.cli.errors import DemoFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 ANVIL = ROOT / "contracts/node_modules/.bin/anvil"

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from api.access.keys import Scope, changing
-from infernet.keys import create_keystore
+from infernet.keystore import create_keystore
 from infernet.models.store import shipped_dir
 from tests.anvil import needs_anvil, running
 from tests.api.explorer.scene import digits, town_of

@@ -14,7 +14,7 @@ from PIL import Image
 from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainUnavailable, InsufficientBalance
 from infernet.cli import KNOWN, exit_code_of, run
-from infernet.cli.demo_play import DemoFailed
+from infernet.cli.errors import DemoFailed
 from infernet.config import ConfigError
 from infernet.models.errors import InvalidInput, InvalidOption
 from infernet.models.store import shipped_dir
