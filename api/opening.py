@@ -71,6 +71,7 @@ def settings_of(config: Config) -> Settings:
         senders=api.senders,
         poll_seconds=config.network.poll_seconds,
         most_listeners=api.most_listeners,
+        are_inputs_carried=api.carry_inputs,
         public_url=(api.public_url or f"http://{api.host}:{api.port}").rstrip("/"),
         pool=PoolSettings(head_start_seconds=api.head_start_seconds),
     )

@@ -107,7 +107,9 @@ class Settings:
     `top_up_wei`: at least this much goes to the vault when its free balance does not cover what
     waits. `senders`: requests sent side by side. `unheard_seconds`: of this machine's clock, after
     which a request that was sent and is not on chain is sent again. `key_seconds`: how long an
-    idempotency key is kept. `public_url`: where miners reach the gateway, no slash at its end.
+    idempotency key is kept. `are_inputs_carried`: to the chain, or else requests name roots alone
+    and only miners of the pool get the bytes. `public_url`: where those reach the gateway, without
+    a slash at its end.
     """
 
     fee_wei: Wei = _CENT
@@ -125,5 +127,6 @@ class Settings:
     unheard_seconds: float = 180.0
     most_listeners: int = 2_000
     key_seconds: int = 86_400
+    are_inputs_carried: bool = True
     public_url: str = "http://127.0.0.1:8000"
     pool: PoolSettings = DEFAULTS

@@ -156,6 +156,9 @@ class ApiTable:
     most_listeners: int = _is(values.count(1_000_000), 2_000, "streams of events at once")
     most_disk_mib: int = _is(values.count(2**31), 4_096, "MiB of inputs kept on disk")
     senders: int = _is(values.count(256), 8, "requests sent to the chain side by side")
+    carry_inputs: bool = _is(
+        values.switch, True, "inputs go to the chain with their requests, for everybody to read"
+    )
     head_start_seconds: float = _is(
         values.seconds, 5.0, "that a task is offered to one miner of the pool alone"
     )

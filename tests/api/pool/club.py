@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import httpx
 import uvicorn
@@ -36,7 +37,7 @@ from infernet.chain.records import Address, TaskId, Wei
 from infernet.chain.wallet import KeySigner, Wallet
 from infernet.config import Config
 from infernet.config.tables import DataTable
-from infernet.store.database import open_database
+from infernet.store.database import Database, open_database
 from tests.survival.town import Town
 
 from ..office import SETTINGS, funded_key, input_for, model_of, open_gateway, until
@@ -75,9 +76,13 @@ def free_port() -> int:
 
 @contextmanager
 def housed(
-    town: Town, folder: Path, port: int | None = None, pool: PoolSettings = POOL
+    town: Town,
+    folder: Path,
+    port: int | None = None,
+    pool: PoolSettings = POOL,
+    **changes: Any,
 ) -> Iterator[House]:
-    """Serve a gateway with uvicorn, at a port of its choice or ours."""
+    """Serve a gateway with uvicorn, at a port of its choice or ours, with changed settings."""
     folder.mkdir(exist_ok=True)
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
@@ -85,7 +90,7 @@ def housed(
         _, key = keys.create("all", list(Scope), rate=100_000.0)
     secret = funded_key(town.anvil)
     held: list[Gateway] = []
-    settings = replace(SETTINGS, public_url=url, pool=pool, top_up_wei=Wei(10**18))
+    settings = replace(SETTINGS, public_url=url, pool=pool, top_up_wei=Wei(10**18), **changes)
 
     @contextmanager
     def opener(config: Config) -> Iterator[Office]:
@@ -120,6 +125,7 @@ class Miner:
 
     wallet: Wallet
     pool: Pool | None
+    database: Database
     reports: list[Report] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
@@ -151,12 +157,19 @@ def mining(
     stakes: int = 4,
     pace: PoolPace = PACE,
     max_tasks: int | None = None,
+    earlier: Miner | None = None,
 ) -> Iterator[Miner]:
-    """Let a miner work whose deposit backs so many stakes. `urls`: of gateways, none: no pool."""
+    """Let a miner work whose deposit backs so many stakes. `urls`: of gateways, none: no pool.
+
+    `earlier`: whose key and memory it goes on with.
+    """
     chain = connect(town.anvil.url)
-    signer = KeySigner.create()
+    signer, database = KeySigner.create(), open_database(None)
+    if earlier:
+        assert isinstance(earlier.wallet.signer, KeySigner)
+        signer, database = earlier.wallet.signer, earlier.database
     town.anvil.fund(signer.address, 1_000)
-    wallet, database = Wallet(chain, signer), open_database(None)
+    wallet = Wallet(chain, signer)
     contracts = Contracts(chain, town.contracts.deployment, database)
     stake = contracts.registry.floor(town.program)
     policy = Policy(stake, max_tasks or tasks, minimum_fee_wei=Wei(0), minimum_seconds=60)
@@ -168,7 +181,7 @@ def mining(
     sizes = {town.root: town.program.header.input_type.byte_count}
     inputs = Inputs(contracts.market, database)
     pool = Pool(urls, contracts, signer, sizes, inputs, pace) if urls else None
-    miner = Miner(wallet, pool)
+    miner = Miner(wallet, pool, database)
     actor = Executor(
         contracts,
         wallet,
@@ -194,5 +207,4 @@ def mining(
         thread.join(20)
         if pool:
             pool.close()
-        database.close()
         assert not thread.is_alive(), "the miner did not end"
