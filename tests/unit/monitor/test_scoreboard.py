@@ -10,9 +10,12 @@ import pytest
 from infernet.chain.market import Request
 from infernet.chain.records import Address, Seconds
 from infernet.chain.wallet import Wallet
+from infernet.cli.status import Booth
 from infernet.monitor import scoreboard
+from infernet.monitor.observatory import Observatory
 from infernet.monitor.scoreboard import Scoreboard
 from infernet.monitor.scores import NO_BALANCE, PRIOR_SCORE
+from infernet.monitor.snapshot import Role
 from tests.anvil import Anvil, find_anvil, running
 from tests.stage import FEE
 from tests.survival.town import BRISK, Town, new_town
@@ -188,3 +191,16 @@ def test_a_reorganisation_takes_back_what_it_took(anvil: Anvil):
 def test_a_look_at_a_known_block_reads_nothing_again(cast):
     board = Scoreboard(cast.town.view())
     assert board.look() is board.look()
+
+
+def test_status_shows_the_score_of_the_role_that_an_account_has(cast, tmp_path):
+    contracts = cast.town.view()
+    now = Scoreboard(contracts).look()
+
+    def shown(address: Address, role: Role) -> float | None:
+        observatory = Observatory(contracts, address, role, {})
+        return Booth(observatory, Scoreboard(contracts), "onnxruntime", tmp_path / "a").look().score
+
+    assert shown(cast.honest, Role.MINER) == now.miners[cast.honest].score(now.time)
+    assert shown(cast.right, Role.FISHERMAN) == now.fishermen[cast.right].score(now.time)
+    assert shown(cast.requester, Role.MINER) is None
