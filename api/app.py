@@ -27,7 +27,8 @@ from .explorer.explorer import ChainExplorer
 from .explorer.live import Live
 from .explorer.rendering import ROOT as EXPLORER
 from .explorer.routes import explorer_router
-from .opening import Office, opened
+from .head import Head
+from .opening import Office, limits_of, opened
 from .routes import accept, chain, events, players, pool, service, tasks
 from .routes.show import EventTexts
 from .schemas.values import ProblemView
@@ -62,7 +63,7 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
     Its lifespan opens, starts and closes the gateway; whatever that raises ends the server.
     """
     settings = load().config if config is None else config
-    access = Access.open(use_data_dir(settings))
+    access = Access.open(use_data_dir(settings), limits_of(settings))
     app = _Described(
         title="InferNet gateway",
         version=version("infernet"),
@@ -89,7 +90,7 @@ class _Described(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that a request passes; around it the fence, also around what goes wrong."""
-        return Fence(super().build_middleware_stack(), self.state.access, _refusal)
+        return Fence(Head(super().build_middleware_stack()), self.state.access, _refusal)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, made once."""

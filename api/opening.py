@@ -22,6 +22,7 @@ from infernet.models.pipeline import Model
 from infernet.models.store import list_models, load_model
 from infernet.store.journal import Journal
 
+from .access.limits import Limits
 from .service.gateway import Gateway
 from .service.pool import PoolSettings
 from .service.terms import Settings
@@ -57,6 +58,12 @@ def opened(config: Config) -> Iterator[Office]:
         gateway = Gateway.open(contracts, wallet, folder, models, settings_of(config))
         with closing(gateway):
             yield Office(gateway, models)
+
+
+def limits_of(config: Config) -> Limits:
+    """Return what the settings let a request take."""
+    most = config.api.most_body_mib * _MIB
+    return Limits(most_body_bytes=most, most_held_bytes=max(Limits().most_held_bytes, most))
 
 
 def settings_of(config: Config) -> Settings:

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from api.access.limits import Limits
 from api.access.server import Server, server_options
 from api.app import create_app, send_away
-from api.opening import opened
+from api.opening import limits_of, opened
 from infernet.config import load
 
 from . import api_key
@@ -61,7 +60,7 @@ def run(
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        **server_options(Limits()),
+        **server_options(limits_of(settings), settings.api.proxies),
     )
     server = Server(options, lambda: send_away(gateway))
     with suppress(KeyboardInterrupt):

@@ -155,6 +155,10 @@ class ApiTable:
     most_waiting: int = _is(values.count(10_000_000), 10_000, "tasks accepted and not on chain yet")
     most_listeners: int = _is(values.count(1_000_000), 2_000, "streams of events at once")
     most_disk_mib: int = _is(values.count(2**31), 4_096, "MiB of inputs kept on disk")
+    most_body_mib: int = _is(values.count(1_024), 16, "MiB that a request's body may have")
+    proxies: tuple[str, ...] = _is(
+        values.networks, (), "addresses and networks whose X-Forwarded-For and -Proto are believed"
+    )
     senders: int = _is(values.count(256), 8, "requests sent to the chain side by side")
     carry_inputs: bool = _is(
         values.switch, True, "inputs go to the chain with their requests, for everybody to read"

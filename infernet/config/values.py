@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -61,6 +62,14 @@ def gateways(value: object) -> tuple[str, ...]:
             "query or fragment"
         )
     return found
+
+
+def networks(value: object) -> tuple[str, ...]:
+    """Read addresses and networks of IP."""
+    try:
+        return tuple(str(ip_network(each)) for each in texts(value))
+    except ValueError:
+        raise ValueError('addresses or networks, such as ["127.0.0.1", "10.0.0.0/8"]') from None
 
 
 def web_address(value: object) -> str:
