@@ -21,7 +21,7 @@ from infernet.store.database import account_file, open_database
 from tests.anvil import ETHER, Anvil, free_port
 from tests.deploy.players import Company, Player, company, wait_until
 
-from .outpost import Process, RedisServer, process_of, worker_on
+from .outpost import Process, RedisServer, process_of
 from .town import BRISK
 
 # Long enough that no task ends by time while a test lasts.
@@ -95,6 +95,10 @@ class Site:
         finally:
             database.close()
 
+    def computed_locally(self) -> int:
+        """Return how often a player said that it did a worker's work itself."""
+        return sum(each.log.count("computed_locally") for each in self.processes.values())
+
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Return what the gateway answers."""
         headers = {"Authorization": f"Bearer {self.key}"}
@@ -110,10 +114,11 @@ class Site:
 
 
 @contextmanager
-def site(anvil: Anvil, folder: Path, tasks: int) -> Iterator[Site]:
+def site(
+    anvil: Anvil, folder: Path, tasks: int, redis: RedisServer, workers: list[Process]
+) -> Iterator[Site]:
     """Give a site whose miner can back so many tasks, and end it afterwards."""
     with company(anvil, folder, BRISK) as here:
-        redis = RedisServer(folder, free_port())
         lines = f'[backend]\ntype = "queue"\n[queue]\nredis = "{redis.url}"\n'
         port = free_port()
         api = f"[api]\nport = {port}\ndeadline_seconds = {_DEADLINE_SECONDS}\n"
@@ -131,7 +136,7 @@ def site(anvil: Anvil, folder: Path, tasks: int) -> Iterator[Site]:
             players,
             {name: process_of(player) for name, player in players.items()},
             redis,
-            [worker_on(f"worker-{number}", folder, redis.url) for number in range(2)],
+            workers,
             deposit,
         )
         try:
