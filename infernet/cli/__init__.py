@@ -1,7 +1,8 @@
 """The command line: one place where errors become one clear message and an exit code.
 
 0 done · 2 usage · 3 bad input or model · 4 chain or balance · 5 a verdict against expectation ·
-6 this machine's bits differ · 7 the player's own file · 8 the queue · 9 the gateway
+6 this machine's bits differ · 7 the player's own file · 8 the queue · 9 the gateway ·
+10 a process of a local network
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainError
 from infernet.config import ConfigError
 from infernet.keys import KeyStoreError
+from infernet.local.errors import LocalError
 from infernet.models.errors import ModelError
 from infernet.monitor.errors import MonitorError
 from infernet.queue.errors import QueueError
@@ -47,6 +49,7 @@ KNOWN = (
     ExecutorError,
     FishermanError,
     GatewayError,
+    LocalError,
     DemoFailed,
     BackendError,
     InterpreterError,

@@ -26,6 +26,12 @@ COMMANDS = {
         "demo",
         "Serve one task honestly and one with a lie, and see both end as they must.",
     ),
+    "up": Later(
+        ".up",
+        "up",
+        "Run chain, queue, gateway, worker, miner and fisherman until a signal ends it; keep "
+        "the data.",
+    ),
     "doctor": Later(
         ".doctor",
         "doctor",
