@@ -118,6 +118,7 @@ class _Figures(Collector):
         gauges = (
             ("followed_block", "Block up to which the chain was read", now.block),
             ("waiting_tasks", "Tasks accepted and not on chain yet", now.waiting),
+            ("pool_members", "Miners that take work from here", now.members),
             ("disk_bytes", "Inputs on disk", now.blob_bytes),
             ("most_disk_bytes", "Inputs that may be on disk", now.most_blob_bytes),
             ("listeners", "Streams of events", now.listeners),

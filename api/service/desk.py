@@ -116,14 +116,15 @@ class PoolDesk:
         """Return who is here."""
         return self.pool.places()
 
-    def is_empty(self) -> bool:
-        """Return whether nobody mines for this gateway."""
-        return self.pool.is_empty()
+    @property
+    def size(self) -> int:
+        """Return how many miners are here."""
+        return self.pool.size
 
     def refresh(self, now: Seconds) -> None:
         """Offer what the chain shows as open, and wake whom that concerns; raises StoreError."""
         # Without members nothing is read for them.
-        most = 0 if self.is_empty() else self.settings.most_tasks
+        most = 0 if not self.size else self.settings.most_tasks
         if self.pool.update([row.order for row in self._store.claimable(now, most)]):
             self._ring()
 

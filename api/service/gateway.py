@@ -39,6 +39,7 @@ from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 _MOST_IN_PAGE = 200
 # More threads than this only take the interpreter from each other.
 _ACCEPTERS = 4
+_SCORE_SECONDS = 5.0
 
 
 class Gateway:
@@ -247,6 +248,7 @@ class Gateway:
         return Condition(
             self._store.chain.followed(),
             self._store.count_unsent(),
+            self.pool.size,
             self._blobs.used_bytes,
             self._blobs.most_bytes,
             self._notifier.listeners,
@@ -323,15 +325,16 @@ class _Turns:
     ) -> None:
         self.crew = sender.crew
         self._sender, self._clock, self._reception = sender, clock, reception
-        self._pool, self._scoreboard = pool, scoreboard
+        self._pool, self._scoreboard, self._score_at = pool, scoreboard, float("-inf")
 
     def tick(self) -> bool:
         """Do one turn; return whether anything was sent."""
         self._clock.look()
         has_acted = self._sender.tick()
         self._reception.resettle()
-        if not self._pool.is_empty():
-            # Offers go by scores.
+        if self._pool.size and time.monotonic() >= self._score_at:
+            # Offers go by scores, and those change slowly.
             self._scoreboard.look()
+            self._score_at = time.monotonic() + _SCORE_SECONDS
         self._pool.refresh(self._clock.now())
         return has_acted

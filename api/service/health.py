@@ -14,11 +14,13 @@ from infernet.actors.report import Report
 class Condition:
     """A gateway at one moment. `idle_seconds`: since the last turn that went well, None: none yet.
 
-    `waiting`: tasks that are not on chain yet; `errors`: turns spoiled, by the error's name.
+    `waiting`: tasks that are not on chain yet; `members`: miners of the pool; `errors`: turns
+    spoiled, by the error's name.
     """
 
     block: int
     waiting: int
+    members: int
     blob_bytes: int
     most_blob_bytes: int
     listeners: int

@@ -32,11 +32,6 @@ _UNIT = 2**64
 _UNDRAWN = math.inf
 
 
-def equal_score(address: Address) -> float:
-    """Return the same score for everybody."""
-    return 1.0
-
-
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
     """Times of a pool, in seconds of this machine's clock.
@@ -229,9 +224,10 @@ class Pool:
                 for seat in self._seats.values()
             ]
 
-    def is_empty(self) -> bool:
-        """Return whether nobody is here."""
-        return not self._seats
+    @property
+    def size(self) -> int:
+        """Return how many members there are."""
+        return len(self._seats)
 
     # Each of these is called with the lock held.
 

@@ -134,7 +134,9 @@ def run(
     player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
     player.wallet.recover()
     policy = _prepare(player, Screen.open(to_stderr=True), is_agreed=yes)
-    watch = Watch(player, Role.MINER, Capacity(policy.max_tasks, policy.stake_wei))
+    pool = _pool_of(player)
+    counts = dict if pool is None else lambda: pool.counts
+    watch = Watch(player, Role.MINER, Capacity(policy.max_tasks, policy.stake_wei), counts)
 
     def make() -> Executor:
         return Executor(
@@ -151,7 +153,6 @@ def run(
             pool,
         )
 
-    pool = _pool_of(player)
     play(player, watch, make, pool)
 
 

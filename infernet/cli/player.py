@@ -138,10 +138,16 @@ class Observers:
 
 
 class Watch:
-    """Alerts and metrics of one player, for as long as it runs."""
+    """Alerts and metrics of one player, for as long as it runs. `pool`: what came of gateways."""
 
-    def __init__(self, player: Player, role: Role, capacity: Capacity | None = None) -> None:
-        self._player, self._role, self._capacity = player, role, capacity
+    def __init__(
+        self,
+        player: Player,
+        role: Role,
+        capacity: Capacity | None = None,
+        pool: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        self._player, self._role, self._capacity, self._pool = player, role, capacity, pool
         self._names = {ProgramRoot(m.program.root): name for name, m in player.models.items()}
         config = player.config
         url = config.fisherman.webhook
@@ -194,6 +200,7 @@ class Watch:
             lambda: check_adapter(adapter, threads).is_exact,
             lambda: self._alerts.raised,
             self._fates,
+            self._pool,
         )
         return Monitor(observatory, sources)
 

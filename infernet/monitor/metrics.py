@@ -50,6 +50,7 @@ class Sources:
 
     `is_exact`: whether this machine's bits are right now; asked at the start and every hour.
     `alerts`: alerts so far, by event. `webhook`: alerts by what became of them.
+    `pool`: gateways joined, failed and caught lying.
     """
 
     data_dir: Path
@@ -57,6 +58,7 @@ class Sources:
     is_exact: Callable[[], bool]
     alerts: Callable[[], Mapping[str, int]] = dict
     webhook: Callable[[], Mapping[str, int]] = dict
+    pool: Callable[[], Mapping[str, int]] = dict
 
 
 class Monitor(Collector):
@@ -196,6 +198,8 @@ class Monitor(Collector):
         alerts, fates = self._sources.alerts(), self._sources.webhook()
         yield counters("infernet_alerts", "Alerts that were raised", "event", alerts)
         yield counters("infernet_webhook_alerts", "Alerts to the webhook", "outcome", fates)
+        found = self._sources.pool()
+        yield counters("infernet_pool_gateways", "What came of gateways asked", "outcome", found)
 
     def _machine(self) -> Iterator[Metric]:
         disk = shutil.disk_usage(self._sources.data_dir)

@@ -163,7 +163,7 @@ def test_who_leaves_is_gone_and_its_token_with_it() -> None:
     assert club.pool.member(token) == member
     club.pool.leave(member)
     assert club.pool.member(token) is None
-    assert club.pool.is_empty()
+    assert club.pool.size == 0
 
 
 def test_an_account_has_one_session_and_keeps_its_id_and_its_lapses() -> None:

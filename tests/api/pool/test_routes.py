@@ -121,6 +121,7 @@ def test_joining_tells_id_deposit_and_what_a_task_takes(house: House) -> None:
         ["plain"],
     )
     assert 0 <= place["score"] <= 1
+    assert "infernet_gateway_pool_members 1.0" in httpx.get(f"{house.url}/metrics").text
     assert said["token"] not in str(shown)
     assert one.ask("DELETE", "/v1/pool/miners/me").status_code == 204
     assert problem(one.ask("GET", "/v1/pool/work")) == (401, "not-a-member")
