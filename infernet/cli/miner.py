@@ -131,9 +131,13 @@ def run(
     Whatever ends it, the next run goes on where this one stopped.
     """
     set_up_logs(log_level, log_format)
-    player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
+    serve(_open(config, seam_flags(rpc, contracts, keystore, passphrase_file)), is_agreed=yes)
+
+
+def serve(player: Player, *, is_agreed: bool) -> None:
+    """Serve tasks as a player until a signal ends it. `is_agreed`: to what a first start costs."""
     player.wallet.recover()
-    policy = _prepare(player, Screen.open(to_stderr=True), is_agreed=yes)
+    policy = _prepare(player, Screen.open(to_stderr=True), is_agreed=is_agreed)
     pool = _pool_of(player)
     counts = dict if pool is None else lambda: pool.counts
     watch = Watch(player, Role.MINER, Capacity(policy.max_tasks, policy.stake_wei), counts)
