@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from infernet.chain.records import Wei
 from tests.anvil import find_anvil, running
 from tests.api.explorer.scene import digits, scene_on
 from tests.api.office import funded_key
@@ -104,8 +105,11 @@ def test_rankings_need_a_key_that_may_read(ranked: Counter) -> None:
 
 
 def test_the_pool_prefers_by_these_scores(ranked: Counter) -> None:
-    ranked.gateway.scoreboard.look()
-    for miner in ranked.client.get("/v1/miners").json()["miners"]:
-        assert ranked.gateway.scoreboard.score(miner["address"]) == pytest.approx(
-            miner["score"], rel=1e-4
-        )
+    miners = ranked.client.get("/v1/miners").json()["miners"]
+    for each in miners:
+        deposit = Wei(int(each["deposit_wei"]))
+        ranked.gateway.pool.pool.join(each["address"], [ranked.scene.town.root], deposit)
+    members = ranked.client.get("/v1/pool").json()["members"]
+    scores = {each["address"]: each["score"] for each in members}
+    # What is past fades with every second.
+    assert scores == pytest.approx({each["address"]: each["score"] for each in miners}, rel=1e-4)
