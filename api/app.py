@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -33,6 +34,7 @@ from .routes import accept, chain, events, players, pool, service, tasks
 from .routes.show import EventTexts
 from .schemas.values import ProblemView
 from .store.records import TaskEvent
+from .tally import Tally
 
 _ABOUT = """\
 INT8 inference that anyone can check. A task is accepted durably, sent to the chain, computed by \
@@ -77,6 +79,7 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
         servers=[{"url": settings.api.public_url}] if settings.api.public_url else None,
     )
     app.state.access, app.state.texts = access, EventTexts()
+    app.state.answers = Counter[int]()
     problems.install(app)
     # Fixed names come before those that may be anything.
     for part in (accept, events, tasks, pool, chain, players, service):
@@ -90,7 +93,8 @@ class _Described(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that a request passes; around it the fence, also around what goes wrong."""
-        return Fence(Head(super().build_middleware_stack()), self.state.access, _refusal)
+        inner = Head(super().build_middleware_stack())
+        return Tally(Fence(inner, self.state.access, _refusal), self.state.answers)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, made once."""

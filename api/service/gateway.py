@@ -106,7 +106,7 @@ class Gateway:
         settings = settings or Settings()
         d = contracts.deployment
         store = TaskStore.open(folder, f"chain {d.chain_id}, market {d.market.lower()}")
-        blobs = Blobs(folder / "inputs", settings.most_blob_bytes)
+        blobs = store.inputs(settings.most_blob_bytes)
         return cls(contracts, wallet, store, blobs, models, settings)
 
     def start(self) -> None:
@@ -248,6 +248,7 @@ class Gateway:
         return Condition(
             self._store.chain.followed(),
             self._store.count_unsent(),
+            self._store.oldest_unsent(),
             self.pool.size,
             self._blobs.used_bytes,
             self._blobs.most_bytes,
