@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -194,26 +193,22 @@ class Reception:
         promise: Promise | None,
         budget_wei: Wei | None,
     ) -> Future[Accepted]:
-        """Make inputs durable, then rows; the future holds once both are on disk."""
+        """Write rows and inputs together; the future holds once they are on disk."""
         orders = [each.order for each in prepared]
+        inputs = {each.order.input_root: each.data for each in prepared}
         told = list[TaskEvent]()
 
         def write() -> Accepted:
-            # The first of a group does it for all.
-            self._blobs.settle()
+            # What may refuse comes before what writes.
+            fresh = self._blobs.fresh(inputs)
             ids, events = self._store.accept(orders, now, promise, budget_wei)
+            self._blobs.add(fresh)
             told.extend(events)
             return Accepted(ids, is_repeat=not events)
 
-        with ExitStack() as pins:
-            pins.enter_context(self._blobs.pinned(order.input_root for order in orders))
-            for each in prepared:
-                self._blobs.put(each.order.input_root, each.data)
-            done = self._writer.post(write)
-            held = pins.pop_all()
+        done = self._writer.post(write)
 
         def finish(ended: Future[Accepted]) -> None:
-            held.close()
             if not ended.exception():
                 self._waiting += len(told)
                 self._on_accepted(told)

@@ -148,7 +148,7 @@ class Sender:
         data = self._blobs.get(order.input_root)
         if data is None:
             raise BlobDamaged(
-                f"the input of task 0x{order.id.hex()} is gone from {self._blobs.folder}; "
+                f"the input of task 0x{order.id.hex()} is gone from the gateway's file; "
                 "whoever asked has to ask again"
             )
         asked = Request(
