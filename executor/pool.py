@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock, Thread
 
 import httpx
 import structlog
 
-from infernet.audit.receipt import ChainPart, TaskPart, root_of, task_id_of
+from infernet.audit.receipt import root_of
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import ChainError
 from infernet.chain.records import ProgramRoot, TaskId
@@ -26,6 +26,7 @@ from infernet.store.errors import StoreError
 from .errors import GatewayFailed, GatewayLied, SessionOver
 from .gateway import Gateway, Named, Seat, Session
 from .inputs import Inputs
+from .review import Review
 
 # A head start is told a moment after it began.
 _LATE_SECONDS = 1.0
@@ -108,7 +109,7 @@ class Pool:
         self._lock = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._is_alone = False
+        self._is_alone, self._is_closed = False, False
 
     def start(self) -> None:
         """Begin to ask the gateways."""
@@ -118,6 +119,7 @@ class Pool:
     def close(self) -> None:
         """Leave the pool and end the thread."""
         with self._lock:
+            self._is_closed = True
             if self._loop and self._task:
                 self._loop.call_soon_threadsafe(self._task.cancel)
         if self._thread:
@@ -133,6 +135,9 @@ class Pool:
     def _work(self) -> None:
         loop = asyncio.new_event_loop()
         with self._lock:
+            if self._is_closed:
+                loop.close()
+                return
             self._loop, self._task = loop, loop.create_task(self._keep())
         try:
             with suppress(asyncio.CancelledError):
@@ -297,53 +302,3 @@ class Pool:
             self._log.warning(
                 "pool_none", what="no gateway answers; goes on with what the chain offers"
             )
-
-
-@dataclass(slots=True)
-class Review:
-    """Compares what a gateway names with the chain. `unknown_seconds`: as in PoolPace."""
-
-    contracts: Contracts
-    served: Mapping[ProgramRoot, int]
-    unknown_seconds: float
-    clock: Callable[[], float] = time.monotonic
-    _named_at: dict[TaskId, float] = field(default_factory=dict)
-
-    def known(self, named: Sequence[Named]) -> list[Named]:
-        """Return the tasks that the chain shows as they are named; raises GatewayLied.
-
-        A task's id is the hash of all the rest, so an id that the chain knows says everything.
-        """
-        found, market, now = [], self.contracts.market, self.clock()
-        missing = dict[TaskId, float]()
-        for task in named:
-            self._require_consistent(task)
-            # The miner's turns keep the events up to date.
-            with self.contracts.feed.as_it_is():
-                if market.has_event("Requested", taskId=task.task_id):
-                    found.append(task)
-                    continue
-            first = missing[task.task_id] = self._named_at.get(task.task_id, now)
-            if now - first > self.unknown_seconds:
-                raise GatewayLied(f"task 0x{task.task_id.hex()} was never requested on chain")
-        self._named_at = missing
-        return found
-
-    def _require_consistent(self, task: Named) -> None:
-        d = self.contracts.deployment
-        chain = ChainPart(d.chain_id, d.registry, d.vault, d.market, d.game, d.verifier)
-        part = TaskPart(
-            task.task_id,
-            task.requester,
-            task.nonce,
-            task.program_root,
-            task.input_root,
-            task.iterations,
-            task.fee_wei,
-            task.deadline,
-        )
-        name = f"task 0x{task.task_id.hex()}"
-        if task_id_of(chain, part) != task.task_id:
-            raise GatewayLied(f"{name} is not what its root, fee and deadline hash to")
-        if task.program_root not in self.served:
-            raise GatewayLied(f"{name} is of a program that this miner did not offer to run")

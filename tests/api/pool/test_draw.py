@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import NoRoom, NotAMember
-from api.service.pool import Member, Pool, PoolSettings, chance, draw
+from api.service.draw import chance, draw
+from api.service.pool import Member, Pool, PoolSettings
 from api.store.records import Order
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 
