@@ -1,1 +1,10 @@
-"""The gateway under load."""
+"""The gateway under load, beside a bare FastAPI route that stores the same bodies.
+
+100 connections post tasks; one miner brings tasks to finality; 1,000 listeners hear of events.
+Gateway, miner, rival, load and node are processes of their own, on the same machine. Needs anvil:
+`npm ci` in contracts/ installs it.
+"""
+
+from .play import main
+
+__all__ = ["main"]

@@ -16,6 +16,7 @@ from api.access.keys import Scope, changing
 from infernet.backend.hashing import hash_bytes
 from infernet.chain.deploy import TRIAL, deploy
 from infernet.chain.deployment import Contracts
+from infernet.chain.records import Address
 from infernet.keystore import create_keystore
 from infernet.models.store import load_model
 from tests.anvil import Anvil, free_port
@@ -44,7 +45,8 @@ class Ground:
         if not passphrase.exists():
             passphrase.touch(mode=0o600)
             passphrase.write_text(_PASSPHRASE, encoding="utf-8")
-            self.anvil.fund(create_keystore(folder / "keystore.json", _PASSPHRASE), _ETHER_EACH)
+            address = create_keystore(folder / "keystore.json", _PASSPHRASE)
+            self.anvil.fund(Address(address), _ETHER_EACH)
         return {
             **os.environ,
             "INFERNET_RPC_URL": self.anvil.url,
