@@ -7,7 +7,7 @@ import signal
 import time
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from infernet.backend.hashing import hash_bytes
 from infernet.chain.deploy import TRIAL
 from infernet.chain.deployment import Contracts
 from infernet.chain.local.anvil import find_anvil
+from infernet.chain.records import Wei
 from infernet.chain.wallet import in_ether
 from infernet.local.folder import Folder, Notes
 from infernet.local.network import CHAIN, FISHERMAN, GATEWAY, MINER, Network
@@ -31,7 +32,7 @@ from .console import Screen
 _MEND_SECONDS = 0.2
 # Stakes are locked for a minute each: so many tasks a minute.
 _MAX_TASKS = 32
-_LEAST_STAKE_WEI = 10**18
+_LEAST_STAKE_WEI = Wei(10**18)
 
 
 def up(
@@ -59,7 +60,7 @@ def up(
     """
     screen = Screen.open(to_stderr=as_json)
     home = Folder((folder or data_dir() / "network").resolve())
-    with home.held() as lock, interruptible(), suppress_interrupt():
+    with home.held() as lock, interruptible(), suppress(KeyboardInterrupt):
         network = _prepare(home, port, models or [], engine)
         screen.title(f"A network in {home.root}")
         supervisor = Supervisor(home.logs, screen.line, (lock,))
@@ -87,15 +88,6 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def suppress_interrupt() -> Iterator[None]:
-    """Take an interruption as the end that was wanted."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-
-
 def adopt(home: Folder, wanted: list[str]) -> list[Model]:
     """Return models by name or folder, those of the user's own copied into the network's store."""
     found = []
@@ -108,15 +100,20 @@ def adopt(home: Folder, wanted: list[str]) -> list[Model]:
     return found
 
 
+def chosen_engine(wanted: Engine) -> str:
+    """Return what runs a new chain."""
+    if wanted is not Engine.AUTO:
+        return wanted.value
+    return (Engine.ANVIL if find_anvil() is not None else Engine.PY_EVM).value
+
+
 def _prepare(home: Folder, port: int | None, wanted: list[str], engine: Engine) -> Network:
     """Return the network of a folder, as it was decided on its first start."""
     known = home.notes()
     if known is None:
-        is_anvil = engine is not Engine.PY_EVM and find_anvil() is not None
-        chosen = Engine.ANVIL if is_anvil or engine is Engine.ANVIL else Engine.PY_EVM
         shipped = [entry.name for entry in list_models() if entry.is_shipped]
         adopted = adopt(home, wanted or shipped)
-        known = Notes(chosen.value, tuple(model.manifest.name for model in adopted))
+        known = Notes(chosen_engine(engine), tuple(model.manifest.name for model in adopted))
     else:
         more = [model.manifest.name for model in adopt(home, wanted)]
         known = Notes(known.engine, tuple(dict.fromkeys((*known.models, *more))), known.ports)
@@ -137,7 +134,9 @@ def _start(screen: Screen, network: Network, supervisor: Supervisor) -> None:
     chain = network.chain()
     contracts = network.found(chain, TRIAL)
     network.fund(chain, accounts)
-    stake = in_ether(_stake(network, contracts)).split()[0]
+    models = adopt(home, [_place(network, name) for name in network.models])
+    network.register(contracts, models)
+    stake = in_ether(_stake(contracts, models)).split()[0]
     serving = (
         *network.serving(),
         network.player(
@@ -155,11 +154,9 @@ def _start(screen: Screen, network: Network, supervisor: Supervisor) -> None:
     supervisor.await_ready(*names(serving))
 
 
-def _stake(network: Network, contracts: Contracts) -> int:
-    """Return a stake that every model's floor allows, in wei."""
-    models = adopt(network.folder, [_place(network, name) for name in network.models])
-    floors = (contracts.registry.floor(model.program) for model in models)
-    return max(_LEAST_STAKE_WEI, *floors)
+def _stake(contracts: Contracts, models: list[Model]) -> Wei:
+    """Return a stake that every model's floor allows."""
+    return max(_LEAST_STAKE_WEI, *(contracts.registry.floor(each.program) for each in models))
 
 
 def _place(network: Network, name: str) -> str:

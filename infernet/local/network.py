@@ -1,18 +1,19 @@
-"""The processes of a local network: which there are, what each needs and how it says it is ready."""
+"""The processes of a local network: what each needs, and how it is asked whether it is ready."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from infernet.chain.connection import Chain, connect
 from infernet.chain.deploy import Constants, deploy
 from infernet.chain.deployment import Contracts, Deployment
-from infernet.chain.records import Address, Wei
+from infernet.chain.records import Address, ProgramRoot, Wei
 from infernet.chain.wallet import Wallet, faucet
 from infernet.config.load import FILE_VARIABLE
+from infernet.models.pipeline import Model
 from infernet.queue.broker import EmbeddedBroker
 
 from . import ask
@@ -25,7 +26,7 @@ MINER, FISHERMAN = "miner", "fisherman"
 
 _ETHER = 10**18
 FUNDS = Wei(1_000 * _ETHER)
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Network:
         return (
             Service(
                 CHAIN,
-                _command("chain", "run", "--port", str(self._port(CHAIN)), *state),
+                _python("infernet", "chain", "run", "--port", str(self._port(CHAIN)), *state),
                 partial(ask.is_chain, self.node),
             ),
             Service(QUEUE, self.broker.command(), partial(ask.is_queue, self.broker.url)),
@@ -90,17 +91,21 @@ class Network:
         self._configure(WORKER, {"queue": {"redis": self.broker.url}})
         return (
             self._service(
-                GATEWAY, ("api", "run"), partial(ask.is_served, f"{self.gateway}/health")
+                GATEWAY,
+                _python("infernet", "api", "run"),
+                partial(ask.is_served, f"{self.gateway}/health"),
             ),
-            self._service(WORKER, ("worker",), partial(ask.has_worker, self.broker.url)),
+            self._service(
+                WORKER, _python("infernet", "worker"), partial(ask.has_worker, self.broker.url)
+            ),
         )
 
     def player(
         self,
         name: str,
-        command: Sequence[str],
+        arguments: Sequence[str],
         settings: Settings | None = None,
-        environment: dict[str, str] | None = None,
+        module: str = "infernet",
     ) -> Service:
         """Return a miner or a fisherman; it hands its runs to the worker unless told otherwise."""
         self.take_port(name)
@@ -115,7 +120,7 @@ class Network:
             merged[table] = {**merged.get(table, {}), **values}
         self._configure(name, merged)
         probe = partial(ask.is_served, f"http://127.0.0.1:{self._port(name)}/metrics")
-        return self._service(name, command, probe, environment)
+        return self._service(name, _python(module, *arguments), probe)
 
     def chain(self) -> Chain:
         """Return a connection to the chain, which has to run."""
@@ -137,6 +142,13 @@ class Network:
         self.folder.contracts.write_text(contracts.deployment.to_json(), encoding="utf-8")
         return contracts
 
+    def register(self, contracts: Contracts, models: Iterable[Model]) -> None:
+        """Register the models that are not yet: players watch none that is unknown."""
+        bank = Wallet(contracts.chain, faucet(contracts.chain))
+        for model in models:
+            if not contracts.registry.info(ProgramRoot(model.program.root)).registered:
+                contracts.registry.register(bank, model.program)
+
     def fund(self, chain: Chain, accounts: Sequence[Address]) -> None:
         """Fill accounts up with the chain's play money."""
         bank = Wallet(chain, faucet(chain))
@@ -150,19 +162,13 @@ class Network:
         quick: Settings = {"network": {"poll_seconds": _POLL_SECONDS}}
         self.folder.configure(role, self.node, {**settings, **quick})
 
-    def _service(
-        self,
-        name: str,
-        command: Sequence[str],
-        is_ready: partial[bool],
-        environment: dict[str, str] | None = None,
-    ) -> Service:
-        here = {FILE_VARIABLE: str(self.folder.settings(name)), **(environment or {})}
-        return Service(name, _command(*command), is_ready, here)
+    def _service(self, name: str, command: tuple[str, ...], probe: partial[bool]) -> Service:
+        return Service(name, command, probe, {FILE_VARIABLE: str(self.folder.settings(name))})
 
     def _port(self, name: str) -> int:
         return self.ports[name]
 
 
-def _command(*arguments: str) -> tuple[str, ...]:
-    return sys.executable, "-m", "infernet", *arguments
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command of a module of ours; whatever lies in the working folder is none."""
+    return sys.executable, "-P", "-m", module, *arguments

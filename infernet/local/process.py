@@ -60,7 +60,7 @@ def end_of(log: Path) -> str:
 
 
 def _around() -> dict[str, str]:
-    """Return the environment without settings: those of whoever starts a network are not its own."""
+    """Return the environment without the settings of whoever starts a network."""
     return {name: value for name, value in os.environ.items() if not name.startswith("INFERNET_")}
 
 

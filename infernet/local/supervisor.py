@@ -22,7 +22,7 @@ class _Charge:
     service: Service
     process: subprocess.Popen[bytes] | None
     began: float
-    restarts: Restarts = Restarts()
+    restarts: Restarts = field(default_factory=Restarts)
     due: float = 0.0
 
 
@@ -84,12 +84,16 @@ class Supervisor:
         """Return the log of a process."""
         return self.logs / f"{name}.log"
 
-    def stop(self) -> None:
-        """End all processes, the last started first."""
-        for charge in reversed(self._charges.values()):
+    def end(self, *ended: str) -> None:
+        """End some processes in order, and look after them no more."""
+        for name in ended:
+            charge = self._charges.pop(name)
             if charge.process is not None:
                 end(charge.process, charge.service.stop_seconds)
-        self._charges.clear()
+
+    def stop(self) -> None:
+        """End all processes, the last started first."""
+        self.end(*reversed(self._charges))
 
     def __enter__(self) -> Supervisor:
         return self
