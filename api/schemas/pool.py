@@ -102,7 +102,7 @@ class WorkTaskView(View):
     fee_wei: WeiText
     deadline: int = Field(description="Unix time, of the chain")
     input: str = Field(description="Where its input bytes are")
-    yours_for_seconds: float = Field(description="The rest of the head start; 0: it is for all")
+    yours_for_seconds: float = Field(description="How long this miner comes first; 0: others do")
 
 
 class WorkView(View):

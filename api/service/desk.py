@@ -184,8 +184,8 @@ class PoolDesk:
         offers = self.pool.work(member)
         said = sha256()
         for offer in offers:
-            said.update(offer.order.id + (b"\0" if offer.holder is None else b"\1"))
-        timed = tuple((offer, self.pool.seconds_left(offer)) for offer in offers)
+            said.update(offer.order.id + (b"\1" if offer.holder == member.address else b"\0"))
+        timed = tuple((offer, self.pool.seconds_left(member, offer)) for offer in offers)
         return Work(timed, said.hexdigest()[:_CURSOR_DIGITS])
 
     def _ring(self) -> None:

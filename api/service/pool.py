@@ -10,7 +10,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from threading import Lock
 
@@ -26,7 +26,6 @@ TOKEN_PREFIX = "inp_"
 _SECRET_BYTES = 32
 _ID_DIGITS = 16
 _SCORE_SECONDS = 15.0
-_UNDRAWN = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An open task. `holder`: the only member it is offered to until `until`; None: all."""
+    """An open task. `holder`: the member it is offered to first until `until`; None: nobody.
+
+    `is_for_all`: whether its head start is over, so that the others may claim it too.
+    """
 
     order: Order
     holder: Address | None
     until: float
+    is_for_all: bool
 
 
 @dataclass(slots=True)
@@ -146,7 +149,7 @@ class Pool:
         """Let a member go; its tasks are offered to others at once."""
         with self._lock:
             self._drop(member.address)
-            self._draw_missing(self._clock())
+            self._draw(self._clock())
 
     def poll(self, member: Member, room: int) -> int:
         """Note that a member is here and could take so many tasks now; return this poll's number.
@@ -167,7 +170,7 @@ class Pool:
             if seat and seat.polls == poll:
                 seat.room = 0
                 self._release(member.address)
-                self._draw_missing(self._clock())
+                self._draw(self._clock())
 
     def update(self, orders: Sequence[Order]) -> bool:
         """Bring the offers in line with the open tasks; return whether they changed."""
@@ -179,10 +182,14 @@ class Pool:
             wanted = {order.id: order for order in orders if order.iterations == 1}
             self._offers = {id_: self._offers[id_] for id_ in self._offers if id_ in wanted}
             for id_, offer in self._offers.items():
-                if offer.holder is not None and offer.until <= now:
+                if offer.until > now:
+                    continue
+                if offer.holder is not None and not offer.is_for_all:
                     self._lapse(offer.holder, now)
-                    self._offers[id_] = Offer(offer.order, None, now)
-            self._draw([order for id_, order in wanted.items() if id_ not in self._offers], now)
+                self._offers[id_] = Offer(offer.order, None, math.inf, is_for_all=True)
+            for id_, order in wanted.items():
+                self._offers.setdefault(id_, Offer(order, None, now, is_for_all=False))
+            self._draw(now)
             return self._offers != before
 
     def work(self, member: Member) -> list[Offer]:
@@ -192,17 +199,17 @@ class Pool:
                 offer
                 for offer in self._offers.values()
                 if offer.order.program_root in member.models
-                and offer.holder in (None, member.address)
+                and (offer.is_for_all or offer.holder == member.address)
             ]
-        return sorted(found, key=lambda offer: offer.holder is None)
+        return sorted(found, key=lambda offer: offer.holder != member.address)
 
     def is_offered(self, member: Member, task_id: TaskId) -> bool:
         """Return whether a member may claim a task now."""
         return any(offer.order.id == task_id for offer in self.work(member))
 
-    def seconds_left(self, offer: Offer) -> float:
-        """Return how long an offer is for its holder alone."""
-        return 0.0 if offer.holder is None else max(0.0, offer.until - self._clock())
+    def seconds_left(self, member: Member, offer: Offer) -> float:
+        """Return how long a member comes first."""
+        return max(0.0, offer.until - self._clock()) if offer.holder == member.address else 0.0
 
     def places(self) -> list[Place]:
         """Return the members, who joined first before the others."""
@@ -238,7 +245,7 @@ class Pool:
         for address in gone:
             self._drop(address)
         if gone:
-            self._draw_missing(now)
+            self._draw(now)
 
     def _drop(self, address: Address) -> None:
         if seat := self._seats.pop(address, None):
@@ -246,33 +253,41 @@ class Pool:
             self._release(address)
 
     def _release(self, address: Address) -> None:
-        """Take back what a member was offered alone; `_draw_missing` offers it again."""
+        """Take back what a member was offered first; `_draw` offers it again."""
+        now = self._clock()
         for id_, offer in self._offers.items():
             if offer.holder == address:
-                self._offers[id_] = Offer(offer.order, None, _UNDRAWN)
+                self._offers[id_] = replace(offer, holder=None, until=now)
 
-    def _draw_missing(self, now: float) -> None:
-        self._draw([o.order for o in self._offers.values() if o.until == _UNDRAWN], now)
+    def _draw(self, now: float) -> None:
+        """Offer what nobody has yet to one member each, as far as those have room.
 
-    def _draw(self, orders: Iterable[Order], now: float) -> None:
-        """Offer tasks to one member each, as far as those have room, and else to all."""
+        What nobody has room for is for all at once, and still drawn when somebody has: members take
+        their own first, so that they do not race for the rest.
+        """
         room = {address: seat.room for address, seat in self._seats.items()}
         for offer in self._offers.values():
             if offer.holder in room:
                 room[offer.holder] -= 1
-        for order in orders:
+        for id_, offer in self._offers.items():
+            if offer.holder is not None:
+                continue
             chances = [
                 (address, self._chance(seat, now))
                 for address, seat in self._seats.items()
-                if room[address] > 0 and order.program_root in seat.member.models
+                if room[address] > 0
+                and offer.order.program_root in seat.member.models
+                # Who is idle had its head start.
+                and not (offer.is_for_all and now < seat.lapsed_until)
             ]
-            holder = draw(order.id, chances)
-            until = now
-            if holder is not None:
-                room[holder] -= 1
-                self._seats[holder].offered += 1
-                until += self.settings.head_start_seconds
-            self._offers[order.id] = Offer(order, holder, until)
+            holder = draw(id_, chances)
+            if holder is None:
+                self._offers[id_] = replace(offer, until=math.inf, is_for_all=True)
+                continue
+            room[holder] -= 1
+            self._seats[holder].offered += not offer.is_for_all
+            until = now + self.settings.head_start_seconds
+            self._offers[id_] = replace(offer, holder=holder, until=until)
 
     def _chance(self, seat: _Seat, now: float) -> float:
         has_lapsed = now < seat.lapsed_until

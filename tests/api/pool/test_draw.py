@@ -64,7 +64,10 @@ def test_a_task_is_offered_to_one_member_and_after_its_head_start_to_all() -> No
     assert club.pool.work(loser) == []
     club.clock.now += SETTINGS.head_start_seconds
     club.pool.update([offer.order for offer in club.pool.work(one if holder == A else other)])
-    assert [offer.holder for offer in club.pool.work(loser)] == [None]
+    (offer,) = club.pool.work(loser)
+    assert offer.is_for_all
+    # Of what is for all one who was not idle comes first.
+    assert offer.holder == loser.address
     assert {p.member.address: p.lapses for p in club.pool.places()}[holder] == 1
 
 
@@ -107,7 +110,14 @@ def test_a_member_gets_no_more_than_it_has_room_for_and_the_rest_is_for_all() ->
     club.pool.update([order() for _ in range(5)])
     assert holders(club, [one, other]) == {A: 2}
     assert len(club.pool.work(other)) == 3
-    assert [offer.holder for offer in club.pool.work(one)] == [A, A, None, None, None]
+    found = club.pool.work(one)
+    assert [offer.holder for offer in found] == [A, A, None, None, None]
+    # Once somebody has room, it comes first for what is for all.
+    club.pool.poll(other, 2)
+    club.pool.update([offer.order for offer in found])
+    theirs = club.pool.work(other)
+    assert [offer.holder for offer in theirs] == [B, B, None]
+    assert all(offer.is_for_all for offer in theirs)
 
 
 def test_who_let_a_head_start_pass_counts_less_for_a_while() -> None:

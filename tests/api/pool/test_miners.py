@@ -52,7 +52,7 @@ def test_a_miner_joins_by_url_works_and_leaves(house: House, town: Town) -> None
 def lost_races(miners: Sequence[Miner]) -> int:
     """Return how often miners claimed what another had claimed before."""
     told = (each for miner in miners for each in miner.reports if each.event == "overtaken")
-    return sum("claim:" in each.what for each in told)
+    return sum("claim was refused" in each.what for each in told)
 
 
 def test_two_miners_share_by_deposit_without_racing_each_other(house: House, town: Town) -> None:
