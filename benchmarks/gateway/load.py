@@ -13,12 +13,11 @@ import secrets
 import sys
 import time
 from random import Random
+from statistics import quantiles
 
-import numpy as np
+from .bodies import body_of
 
 _WARM_SECONDS = 1.0
-_PIXELS = 256
-_MODEL = "digits"
 
 
 class Poster(asyncio.Protocol):
@@ -73,19 +72,6 @@ class Poster(asyncio.Protocol):
             self.done.set_exception(error)
 
 
-def body_of(random: Random) -> bytes:
-    """Return a task in JSON whose input is a picture of 16x16 grey values nobody saw before."""
-    values = ",".join([f"0.{value:03}" for value in random.randbytes(_PIXELS)])
-    return b'{"model":"%s","input":{"tensor":[%s]}}' % (_MODEL.encode(), _nested(values).encode())
-
-
-def _nested(values: str) -> str:
-    """Return comma separated numbers of five characters as rows of sixteen, in one channel."""
-    step = 16 * 6
-    rows = [values[at : at + step].rstrip(",") for at in range(0, len(values), step)]
-    return "[[" + "],[".join(rows) + "]]"
-
-
 async def load(port: int, connections: int, seconds: float, key: str) -> dict[str, float]:
     """Return the answers a second, how long they took, and how many came in all."""
     head = (
@@ -102,8 +88,13 @@ async def load(port: int, connections: int, seconds: float, key: str) -> dict[st
     await asyncio.gather(*(poster.done for poster in posters))
     taken = [took for each in posters for at, took in each.taken if begin <= at < end]
     whole = sum(len(each.taken) for each in posters)
-    p50, p99 = np.percentile(taken, (50, 99)) * 1_000
-    return {"rate": len(taken) / seconds, "p50_ms": p50, "p99_ms": p99, "whole": whole}
+    cuts = quantiles(taken, n=100)
+    return {
+        "rate": len(taken) / seconds,
+        "p50_ms": cuts[49] * 1_000,
+        "p99_ms": cuts[98] * 1_000,
+        "whole": whole,
+    }
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from typing import Any
 from infernet.chain.records import Address
 from tests.anvil import ETHER, find_anvil
 
+from .bodies import body_of
 from .ground import WINDOW_SECONDS, Ground, Service, ground, running
-from .load import body_of
 
-ROUNDS, SECONDS, CONNECTIONS = 5, 4, 100
+ROUNDS, SECONDS, CONNECTIONS = 3, 4, 100
 LISTENERS, EVENTS, TASKS = 1_000, 5, 100
 LEAST_SHARE, MOST_TAIL = 0.5, 3.0
 _PATIENCE_SECONDS = 180.0
@@ -31,7 +31,7 @@ _NO_TURNS = {"INFERNET_NETWORK_POLL_SECONDS": "3600"}
 Figures = dict[str, float]
 
 
-def main() -> int:
+def measure() -> int:
     """Print the figures; return how many limits were missed."""
     if find_anvil() is None:
         print("left out: anvil is not installed; run `npm ci` in contracts/")
@@ -66,7 +66,7 @@ def _accepting(place: Ground) -> int:
                 others = [each for other, each in servers.items() if other != name]
                 rounds[name].append(_alone(servers[name], others))
     for name, found in rounds.items():
-        print(f"{name}: " + ", ".join(_spread(found, key) for key in found[0]))
+        print(f"{name}: " + ", ".join(_spread(found, key) for key in found[0]), flush=True)
     pairs = list(zip(rounds["accepting alone"], rounds["bare route"], strict=True))
     share = median(one["rate"] / two["rate"] for one, two in pairs)
     tail = median(one["p99_ms"] / two["p99_ms"] for one, two in pairs)
