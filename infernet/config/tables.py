@@ -150,7 +150,7 @@ class ApiTable:
     fee: int = _is(values.ether, 10**16, "paid for a task that names no fee", unit="ether")
     most_fee: int = _is(values.ether, 10**18, "most that a task may offer", unit="ether")
     deadline_seconds: int = _is(
-        values.count(31_536_000), 3_600, "time for a task that names no deadline"
+        values.count(604_800), 3_600, "time for a task that names no deadline"
     )
     most_waiting: int = _is(values.count(10_000_000), 10_000, "tasks accepted and not on chain yet")
     most_listeners: int = _is(values.count(1_000_000), 2_000, "streams of events at once")
