@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from infernet.actors.daemon import Pace, run
 from infernet.audit.certify import receipt_of
 from infernet.audit.disputes import Story, Summary, disputes, story_of
-from infernet.audit.errors import UnknownMatter
+from infernet.audit.errors import NotAsserted, UnknownMatter
 from infernet.audit.models import model_of
 from infernet.audit.receipt import Receipt
 from infernet.chain.connection import Chain
@@ -219,7 +219,13 @@ class Gateway:
         root = self.task(task_id).order.program_root
         model = self._catalogue.by_root(root) or model_of(root)
         header = model.program.header.encode()
-        return receipt_of(self.contracts, task_id, header, model.manifest.name)
+        try:
+            return receipt_of(self.contracts, task_id, header, model.manifest.name)
+        except UnknownMatter:
+            raise NotAsserted(
+                f"task 0x{task_id.hex()} is accepted and not on chain yet, so it has no result; "
+                "follow its events and ask again"
+            ) from None
 
     def models(self) -> list[ServedModel]:
         """Return the models that tasks may name; raises ChainError."""
