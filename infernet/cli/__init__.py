@@ -24,6 +24,7 @@ from infernet.actors.errors import ActorError
 from infernet.audit.errors import AuditError
 from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainError
+from infernet.client.errors import ClientError
 from infernet.config import ConfigError
 from infernet.keys import KeyStoreError
 from infernet.local.errors import LocalError
@@ -49,6 +50,7 @@ KNOWN = (
     ExecutorError,
     FishermanError,
     GatewayError,
+    ClientError,
     LocalError,
     DemoFailed,
     BackendError,

@@ -1,6 +1,10 @@
 """Talk to a gateway: `Client` waits, `AsyncClient` is awaited; both answer typed."""
 
-from .aio import AsyncClient
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .answers import (
     Accepted,
     AcceptedBatch,
@@ -36,8 +40,14 @@ from .errors import (
     WithoutResult,
 )
 from .inputs import Raw
-from .sync import Client
 from .talk import Patience
+
+if TYPE_CHECKING:
+    from .aio import AsyncClient
+    from .sync import Client
+
+# They import httpx, which takes longer than all the rest and which errors alone do not need.
+_LATER = {"AsyncClient": ".aio", "Client": ".sync"}
 
 __all__ = [
     "Accepted",
@@ -75,3 +85,10 @@ __all__ = [
     "Wei",
     "WithoutResult",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a client when it is asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name], __name__), name)

@@ -169,6 +169,15 @@ class ApiTable:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayTable:
+    """The gateway that requesters ask."""
+
+    url: str | None = _is(
+        values.web_address, None, "gateway that `infernet task` asks instead of the chain"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PoolTable:
     """The gateways that a miner takes work from."""
 
@@ -198,5 +207,6 @@ class Config:
     fisherman: FishermanTable = field(default_factory=FishermanTable)
     queue: QueueTable = field(default_factory=QueueTable)
     api: ApiTable = field(default_factory=ApiTable)
+    gateway: GatewayTable = field(default_factory=GatewayTable)
     pool: PoolTable = field(default_factory=PoolTable)
     data: DataTable = field(default_factory=DataTable)

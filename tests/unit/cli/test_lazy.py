@@ -11,7 +11,7 @@ import typer
 from infernet.cli import app
 from infernet.cli.lazy import COMMANDS, load_command
 
-_HEAVY = ("web3", "onnx", "onnxruntime", "numpy", "fastapi", "eth_account", "PIL")
+_HEAVY = ("web3", "onnx", "onnxruntime", "numpy", "fastapi", "eth_account", "PIL", "httpx")
 _PROGRAM = """
 import sys
 from infernet.cli import run
