@@ -24,6 +24,7 @@ from rq.command import send_shutdown_command
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
+from rq.utils import as_text
 
 from infernet.backend.adapters import Reference
 from infernet.backend.conformance import load_vectors
@@ -174,7 +175,10 @@ def test_a_job_has_nothing_sent_to_an_address_that_it_names(post: Post) -> None:
 
 
 def test_a_worker_takes_no_orders_over_redis(post: Post) -> None:
-    for name in [key.decode().rpartition(":")[2] for key in post.client.smembers("rq:workers")]:
+    workers = post.client.smembers("rq:workers")
+    names = [(as_text(key) or "").rpartition(":")[2] for key in workers]
+    assert names
+    for name in names:
         send_shutdown_command(post.client, name)
         post.client.publish(f"rq:pubsub:{name}", json.dumps({"command": "kill-horse"}))
     post.require_works()
@@ -211,6 +215,7 @@ def test_a_crafted_answer_is_none_and_the_run_is_done_here(
 
 
 def test_a_worker_that_never_knows_the_program_costs_no_more_than_the_wait(post: Post) -> None:
+    fields: dict[str, bytes | str]
     fields = {"type": "1", "return_value": packed({"unknown_program": "no"})}
     before = puts(post)
     with answered_by_a_stranger(post, fields, Patience(1, 3)) as engine:

@@ -47,6 +47,9 @@ class Process:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def has_said(self, text: str) -> bool:
+        return text in self.log
+
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 

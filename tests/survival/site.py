@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,8 @@ class Site:
             process.start()
         wait_until("the gateway answers", self.is_serving, _START_SECONDS)
         for name in ("miner", "fisherman"):
-            process = self.processes[name]
-            wait_until(f"{name} begins", lambda it=process: "started" in it.log, _START_SECONDS)
+            begins = partial(self.processes[name].has_said, "started")
+            wait_until(f"{name} begins", begins, _START_SECONDS)
 
     def kill_something(self, dice: random.Random) -> None:
         """Kill the gateway, a worker or Redis, and start it again, as systemd would."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def claimed(here: Site) -> int:
     return len(here.town.contracts.market.events("Claimed"))
 
 
+def has_claimed_more(here: Site, than: int) -> bool:
+    return claimed(here) > than
+
+
 def test_partitions_heal_without_loss(tmp_path: Path) -> None:
     tasks = 16
     with three_hosts(tmp_path, tasks) as (here, (_, with_redis, with_worker)):
@@ -57,9 +62,9 @@ def test_partitions_heal_without_loss(tmp_path: Path) -> None:
                 (8, with_worker, Host.unplug),
                 (12, with_worker, Host.silence),
             ):
-                before = claimed(here)
+                is_in_work = partial(has_claimed_more, here, claimed(here))
                 clients.want(range(first, first + 4))
-                wait_until("a task is in work", lambda then=before: claimed(here) > then)
+                wait_until("a task is in work", is_in_work)
                 cut(host)
                 time.sleep(3)
                 host.heal()
