@@ -96,9 +96,10 @@ def demo(
     rng = random.Random(seed)
     with interruptible(), network_of(model, engine) as (network, supervisor):
         try:
-            accounts = begin(network, supervisor)
+            # What is wrong with the options is said before anything runs.
             scene = prepare(model, input_file, lie_at, rng)
             introduce(screen, scene, network)
+            accounts = begin(network, supervisor)
             with staged(network, supervisor, accounts, scene) as cast:
                 result = run(screen, scene, cast, began)
                 if is_open:
