@@ -122,9 +122,11 @@ def network_of(model: str, engine: Engine) -> Iterator[tuple[Network, Supervisor
         with folder.held() as lock:
             (adopted,) = adopt(folder, [model])
             network = Network(folder, chosen_engine(engine), (adopted.manifest.name,))
-            with Supervisor(folder.logs, lambda what: None, (lock,)) as supervisor:
-                yield network, supervisor
-            network.broker.remove()
+            try:
+                with Supervisor(folder.logs, lambda what: None, (lock,)) as supervisor:
+                    yield network, supervisor
+            finally:
+                network.broker.remove()
 
 
 def _leave_open(screen: Screen, network: Network, supervisor: Supervisor) -> None:
