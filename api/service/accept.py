@@ -28,6 +28,8 @@ from .inputs import program_input
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
 _MOST_KEY_CHARACTERS = 255
+# A key's signed tasks may be so much of all that wait.
+_SIGNED_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Reception:
     ) -> Future[Accepted]:
         """Check a task that its requester signed, and accept it. Raises ChainError too."""
         now = self._now()
+        self._require_few_signed(account)
         prepared = self._prepare_signed(wish, account, now)
         promise = None
         if idempotency_key is not None:
@@ -141,6 +144,15 @@ class Reception:
         if self._store.task(prepared.order.id) is None:
             self._require_balance(signer, wish.fee_wei)
         return prepared
+
+    def _require_few_signed(self, account: Account) -> None:
+        """Leave room for others: who takes its ether back has tasks that can never be sent."""
+        most = max(1, self._settings.most_waiting // _SIGNED_SHARE)
+        if self._store.count_unsent_signed(account.id) >= most:
+            raise NoRoom(
+                f"{most} signed tasks of this key wait to be sent to the chain, which is as many "
+                "as may; see whether their requesters have their fees in the vault"
+            )
 
     def _require_balance(self, requester: Address, fee_wei: Wei) -> None:
         free = self._contracts.vault.balance(requester).free

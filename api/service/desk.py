@@ -138,7 +138,8 @@ class PoolDesk:
     ) -> Work:
         """Return what a member may claim, once that is something else than `after` named.
 
-        After `wait_seconds` it is returned as it is. Raises NotAMember or Stopping.
+        After `wait_seconds` it is returned as it is, and soon when the member asks again: one
+        member must not hold many connections. Raises NotAMember or Stopping.
         """
         end = time.monotonic() + wait_seconds
         poll = self.pool.poll(member, room)
@@ -152,7 +153,7 @@ class PoolDesk:
                     raise Stopping("the gateway is ending; ask again, or another one")
                 found = self._work(member)
                 left = end - time.monotonic()
-                if found.cursor != after or left <= 0:
+                if found.cursor != after or left <= 0 or not self.pool.is_latest(member, poll):
                     return found
                 try:
                     await asyncio.wait_for(bell.wait(), min(left, _LOOK_SECONDS))

@@ -163,6 +163,12 @@ class Pool:
             seat.seen_at, seat.room, seat.polls = self._clock(), room, seat.polls + 1
             return seat.polls
 
+    def is_latest(self, member: Member, poll: int) -> bool:
+        """Return whether a member has not asked again since a poll."""
+        with self._lock:
+            seat = self._seats.get(member.address)
+            return seat is not None and seat.polls == poll
+
     def hang_up(self, member: Member, poll: int) -> None:
         """Note that the connection of a poll broke: nothing is offered before there is another."""
         with self._lock:

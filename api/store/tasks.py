@@ -208,6 +208,14 @@ class TaskStore:
         sql = "SELECT COUNT(*) FROM tasks WHERE requested_block = 0 AND is_failed = 0"
         return int(self.database.execute(sql)[0][0])
 
+    def count_unsent_signed(self, account: str) -> int:
+        """Return how many signed tasks of an account the chain does not show."""
+        sql = (
+            "SELECT COUNT(*) FROM tasks WHERE requested_block = 0 AND is_failed = 0 "
+            "AND signature IS NOT NULL AND account = ?"
+        )
+        return int(self._reader.execute(sql, (account,))[0][0])
+
     def oldest_unsent(self) -> Seconds | None:
         """Return when the oldest task was accepted that the chain does not show."""
         sql = (
@@ -227,13 +235,16 @@ class TaskStore:
         return [task_of(row) for row in self.database.execute(sql, (requester, now, now))]
 
     def claimable(self, now: Seconds, limit: int) -> list[TaskRow]:
-        """Return tasks on chain that a miner may claim, the oldest first."""
+        """Return tasks on chain that a miner may claim, the oldest first.
+
+        Those that were accepted here come before others: anybody can put any number on chain.
+        """
         if not limit:
             return []
         sql = (
             f"SELECT {TASK_COLUMNS} FROM tasks WHERE requested_block > 0 AND deadline > ? "
             "AND (state = 'queued' OR (state = 'running' AND claim_deadline < ?)) "
-            "ORDER BY sequence LIMIT ?"
+            "ORDER BY account IS NULL, sequence LIMIT ?"
         )
         return [task_of(row) for row in self._reader.execute(sql, (now, now, limit))]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -252,6 +253,21 @@ def test_who_hangs_up_gets_nothing_until_it_is_back(house: House, member: Applic
     until(lambda: room_of(member) == 0, "a hang-up")
     member.work(room=3)
     assert room_of(member) == 3
+
+
+def test_a_member_holds_no_more_connections_than_one(house: House, member: Applicant) -> None:
+    """Thousands of questions that wait would leave nobody else a connection."""
+    cursor = member.work(room=0)["cursor"]
+    began = time.monotonic()
+
+    def ask(number: int) -> float:
+        answer = member.ask("GET", "/v1/pool/work", room=0, after=cursor, wait_seconds=5)
+        assert answer.status_code == 200
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(20) as crowd:
+        ended = sorted(crowd.map(ask, range(20)))
+    assert ended[18] < 4 < ended[19]
 
 
 def as_after(cursor: str) -> dict[str, str]:
