@@ -86,10 +86,15 @@ def verify(
         board = open_contracts(settings, open_chain(settings))
         chain, wrong = board.chain.name, contradictions(board, held)
     if as_json:
-        fields = {"engine": found.engine, "first_difference": found.first_difference}
-        facts = {"status": held.finality.status, "equal": found.is_equal, **fields}
-        stated = [] if chain and not wrong else list(_STATED)
-        facts |= {"chain": chain, "contradicted": wrong, "only_stated": stated}
+        facts = {
+            "status": held.finality.status,
+            "equal": found.is_equal,
+            "engine": found.engine,
+            "first_difference": found.first_difference,
+            "chain": chain,
+            "contradicted": wrong,
+            "only_stated": [] if chain else list(_STATED),
+        }
         typer.echo(json.dumps(facts, indent=2))
     elif found.is_equal:
         _tell("checked here, offline", _computed(held, found))

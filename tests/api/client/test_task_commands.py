@@ -131,6 +131,7 @@ def test_refusals_have_their_codes(
 def test_flags_of_a_chain_beat_the_gateway_of_the_environment(
     counter: Counter, capfd: Told, tmp_path: Path
 ) -> None:
+    submitted(counter, capfd)
     (tmp_path / "contracts.json").write_text(counter.scene.town.contracts.deployment.to_json())
     seam = ("--rpc", counter.scene.town.anvil.url, "--contracts", "contracts.json")
     (first, *_) = json.loads(answer(capfd, "task", "list", "--json", *seam))
