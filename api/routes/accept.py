@@ -6,16 +6,19 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from infernet.chain.market import Request as Asked
 from infernet.chain.records import ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.signed import typed_request
 
+from ..access.guard import Scope, require
 from ..errors import InvalidTask
 from ..problems import answers
 from ..schemas.given import BatchGiven, SignedGiven, TaskGiven, Terms, TypedQuery
 from ..schemas.values import hex_of
 from ..schemas.views import AcceptedBatchView, AcceptedView, TypedDataView
+from ..service.accept import MOST_KEY_CHARACTERS
 from ..service.terms import Accepted
 from . import show
 from .intake import (
@@ -29,7 +32,7 @@ from .intake import (
     wish_of,
     wishes_in,
 )
-from .seam import KEYED, ON_CHAIN, Reader, TheGateway, Writer
+from .seam import KEYED, ON_CHAIN, Reader, TheGateway, Writer, gateway_of
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 
@@ -46,18 +49,22 @@ _REFUSED = (
     "chain-unavailable",
     "store-trouble",
 )
+_KEY_NAME = "Idempotency-Key"
 _LOCATION = {"description": "Where the task is followed", "schema": {"type": "string"}}
 _EXAMPLE = {"model": "digits", "input": {"tensor": [[[0, 128], [255, 0]]]}}
 Key = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key",
+        alias=_KEY_NAME,
         min_length=1,
-        max_length=255,
+        max_length=MOST_KEY_CHARACTERS,
         description="The same key with the same request is the same task, for a day",
         examples=["2f1c9a"],
     ),
 ]
+
+
+_writer_of = require(Scope.TASKS_WRITE)
 
 
 def _schema(model: type[Any]) -> dict[str, Any]:
@@ -138,6 +145,19 @@ async def post_task(
     """
     wish = await wish_of(request)
     return _one(await asyncio.wrap_future(gateway.accept(wish, caller.account, key)))
+
+
+async def answer(request: Request) -> Response:
+    """Return what `post_task` answers, with its arguments taken from the request by hand.
+
+    Raises what routes and their dependencies raise.
+    """
+    gateway, caller = await gateway_of(request), await _writer_of(request)
+    key = request.headers.get(_KEY_NAME)
+    if key is not None and not 1 <= len(key) <= MOST_KEY_CHARACTERS:
+        what = f"it has {len(key)} characters; 1 to {MOST_KEY_CHARACTERS} are accepted"
+        raise RequestValidationError([{"loc": ("header", _KEY_NAME), "msg": what}])
+    return await post_task(request, gateway, caller, key)
 
 
 @router.post(

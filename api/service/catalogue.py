@@ -19,16 +19,19 @@ class Catalogue:
         self._contracts = contracts
         self._models = {model.manifest.name: model for model in models}
         self._served: dict[str, ServedModel] = {}
-
-    @property
-    def names(self) -> dict[bytes, str]:
-        """Return names by program root, of those that are not registered too."""
-        return {model.program.root: name for name, model in self._models.items()}
+        # By program root, of those that are not registered too.
+        self.names: dict[bytes, str] = {
+            model.program.root: name for name, model in self._models.items()
+        }
 
     def served(self) -> list[ServedModel]:
         """Return the registered models by name; raises ChainError while they are unknown."""
         found = (self._look(name) for name in sorted(self._models))
         return [each for each in found if each is not None]
+
+    def known(self, name: str) -> ServedModel | None:
+        """Return a model by its name alone, if the registry was asked for it before."""
+        return self._served.get(name)
 
     def find(self, name: str) -> tuple[Model, ServedModel]:
         """Return a model by its name or by its program root (0x and 64 digits)."""
