@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -32,6 +31,7 @@ from .intake import (
     wish_of,
     wishes_in,
 )
+from .landing import Landing
 from .seam import KEYED, ON_CHAIN, Reader, TheGateway, Writer, gateway_of
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
@@ -65,6 +65,7 @@ Key = Annotated[
 
 
 _writer_of = require(Scope.TASKS_WRITE)
+_landing = Landing()
 
 
 def _schema(model: type[Any]) -> dict[str, Any]:
@@ -144,7 +145,7 @@ async def post_task(
     with one file named `input`.
     """
     wish = await wish_of(request)
-    return _one(await asyncio.wrap_future(gateway.accept(wish, caller.account, key)))
+    return _one(await _landing.of(gateway.accept(wish, caller.account, key)))
 
 
 async def answer(request: Request) -> Response:
@@ -173,7 +174,7 @@ async def post_batch(
 ) -> Response:
     """Answer once all of them are on disk."""
     wishes = wishes_in(await content_of(request))
-    found = await asyncio.wrap_future(gateway.accept_batch(wishes, caller.account, key))
+    found = await _landing.of(gateway.accept_batch(wishes, caller.account, key))
     tasks = [_view(each, found.is_repeat) for each in found.task_ids]
     view = AcceptedBatchView(tasks=tasks, is_repeat=found.is_repeat)
     return Response(view.model_dump_json(), 202, media_type=JSON)
@@ -195,7 +196,7 @@ async def post_signed(
 ) -> Response:
     """Answer once the task is on disk. The fee comes from the requester's balance in the vault."""
     wish = signed_wish_in(await content_of(request))
-    return _one(await asyncio.wrap_future(gateway.accept_signed(wish, caller.account, key)))
+    return _one(await _landing.of(gateway.accept_signed(wish, caller.account, key)))
 
 
 @router.get(

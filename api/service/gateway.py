@@ -151,8 +151,8 @@ class Gateway:
     ) -> Future[Accepted]:
         """Accept a task that the gateway pays; the future holds once it is durable.
 
-        Returns at once; `await asyncio.wrap_future(...)` it in a coroutine. This or that raises
-        InvalidTask, KeyReused, BudgetExceeded, NoRoom, Stopping or StoreError.
+        Returns at once. This or that raises InvalidTask, KeyReused, BudgetExceeded, NoRoom,
+        Stopping or StoreError.
         """
         if self._reception.is_light(wish):
             # Handing it to a thread would take longer than its checks.
