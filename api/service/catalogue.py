@@ -30,12 +30,12 @@ class Catalogue:
         return [each for each in found if each is not None]
 
     def known(self, name: str) -> ServedModel | None:
-        """Return a model by its name alone, if the registry was asked for it before."""
-        return self._served.get(name)
+        """Return a model as `find` does, if the registry was asked for it before."""
+        return self._served.get(self._key(name))
 
     def find(self, name: str) -> tuple[Model, ServedModel]:
         """Return a model by its name or by its program root (0x and 64 digits)."""
-        key = self.names.get(_root(name), name)
+        key = self._key(name)
         served = self._look(key) if key in self._models else None
         if served is None:
             known = ", ".join(each.name for each in self.served()) or "none"
@@ -46,6 +46,9 @@ class Catalogue:
         """Return the stored model of a program root."""
         name = self.names.get(root)
         return None if name is None else self._models[name]
+
+    def _key(self, name: str) -> str:
+        return self.names.get(_root(name), name)
 
     def _look(self, name: str) -> ServedModel | None:
         if name in self._served:
