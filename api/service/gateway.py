@@ -70,6 +70,7 @@ class Gateway:
             self.settings.pool,
             self.settings.public_url,
             self.scoreboard.score,
+            self.scoreboard.deposit,
         )
         self._notifier = Notifier(self.settings.most_listeners)
         self._health = Health()
