@@ -20,6 +20,7 @@ from .answers import (
     Proof,
     Receipt,
     State,
+    Story,
     Task,
     Wei,
 )
@@ -162,6 +163,10 @@ class AsyncClient:
                 yield each
             if (cursor := page.cursor) is None:
                 return
+
+    async def dispute(self, dispute_id: str) -> Story:
+        """Return a dispute with all its moves so far."""
+        return await self._run(talk.get_dispute(dispute_id, self._patience))
 
     async def proof(self, dispute_id: str) -> Proof:
         """Return the proof that decided a dispute, or raise NotThere."""

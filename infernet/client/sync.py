@@ -20,6 +20,7 @@ from .answers import (
     Proof,
     Receipt,
     State,
+    Story,
     Task,
     Wei,
 )
@@ -155,6 +156,10 @@ class Client:
             yield from page.disputes
             if (cursor := page.cursor) is None:
                 return
+
+    def dispute(self, dispute_id: str) -> Story:
+        """Return a dispute with all its moves so far."""
+        return self._run(talk.get_dispute(dispute_id, self._patience))
 
     def proof(self, dispute_id: str) -> Proof:
         """Return the proof that decided a dispute, or raise NotThere."""

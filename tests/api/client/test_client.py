@@ -101,6 +101,17 @@ def test_a_batch_is_awaited(counter: Counter) -> None:
     asyncio.run(have())
 
 
+def test_pages_of_tasks_are_one_list(counter: Counter) -> None:
+    with Client(counter.url, counter.key) as client:
+        # A page has 50.
+        batches = [client.submit_many("digits", [PICTURE] * 60) for _ in range(2)]
+        ids = [each.id for batch in batches for each in batch.tasks]
+        listed = [each.id for each in client.tasks(is_mine=True)]
+        assert listed[: len(ids)] == ids[::-1]
+        assert len(listed) == len(set(listed))
+        assert list(client.tasks(state=State.FAILED)) == []
+
+
 def test_what_a_key_may_not_is_refused_and_the_key_never_shown(counter: Counter) -> None:
     wrong = "inf_" + "0" * 12 + "_" + "1" * 64
     for key, name in ((wrong, "unauthenticated"), (counter.reader, "forbidden")):

@@ -8,14 +8,16 @@ import pty
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from api.store.records import TaskState
 from infernet.chain.records import TaskId
 from infernet.cli import run
 from infernet.models.store import shipped_dir
-from tests.api.office import Miner, await_requested
+from tests.api.office import Miner, await_requested, until
 from tests.api.routes.conftest import Counter
 from tests.unit.cli.test_task_commands import answer, refusal
 
@@ -79,6 +81,34 @@ def test_a_task_goes_from_the_shell_to_a_receipt(counter: Counter, capfd: Told) 
     assert "finality      final, block" in stated and "asserted      block" in stated
     facts = json.loads(answer(capfd, "task", "verify", "receipt.json", "--json"))
     assert facts["equal"] and facts["only_stated"] == ["history", "finality"]
+
+
+def test_whoever_waits_has_all_samples_final(counter: Counter, capfd: Told) -> None:
+    town = counter.scene.town
+    known = {row.order.id for row in counter.gateway.tasks().tasks}
+
+    def asked() -> set[TaskId]:
+        return {row.order.id for row in counter.gateway.tasks().tasks} - known
+
+    def serve() -> None:
+        until(lambda: len(asked()) == 2, "both samples are submitted")
+        tasks = asked()
+        await_requested(counter.gateway, *tasks)
+        miner = Miner(town)
+        for task_id in tasks:
+            miner.claim(task_id)
+        results = [miner.answer(task_id) for task_id in tasks]
+        town.skip(town.contracts.market_constants.window_seconds + 1)
+        for result in results:
+            town.contracts.market.finalise(miner.wallet, result)
+
+    with ThreadPoolExecutor() as pool:
+        served = pool.submit(serve)
+        printed = answer(capfd, "task", "submit", "digits", "--wait")
+        served.result()
+    ids = {TaskId(bytes.fromhex(line[2:])) for line in printed.splitlines()}
+    assert ids == asked()
+    assert {counter.gateway.task(each).state for each in ids} == {TaskState.FINAL}
 
 
 def test_a_task_that_is_refunded_ends_with_its_code(counter: Counter, capfd: Told) -> None:
