@@ -214,6 +214,4 @@ class AsyncClient:
             async for chunk in answer.aiter_bytes():
                 for event in stream.feed(chunk):
                     yield event
-                if stream.is_over:
-                    return
         stream.ended()

@@ -206,6 +206,4 @@ class Client:
                 return
             for chunk in answer.iter_bytes():
                 yield from stream.feed(chunk)
-                if stream.is_over:
-                    return
         stream.ended()
