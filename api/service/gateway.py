@@ -38,7 +38,7 @@ from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
 _MOST_IN_PAGE = 200
 # More threads than this only take the interpreter from each other.
-_ACCEPTERS = 4
+ACCEPTERS = 4
 _SCORE_SECONDS = 5.0
 
 
@@ -91,7 +91,7 @@ class Gateway:
             self._clock.now,
             self._notifier.publish,
         )
-        self._pool = ThreadPoolExecutor(_ACCEPTERS, "gateway-accept")
+        self._pool = ThreadPoolExecutor(ACCEPTERS, "gateway-accept")
         self._thread: Thread | None = None
 
     @classmethod

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -19,7 +20,7 @@ from api.errors import (
     UnknownModel,
     UnknownTask,
 )
-from api.service.gateway import Gateway
+from api.service.gateway import ACCEPTERS, Gateway
 from api.service.terms import Account, RawInput, SignedWish, TensorInput, Wish
 from api.store.records import Finality, TaskRow, TaskState
 from api.store.tasks import Filters
@@ -140,6 +141,21 @@ def test_a_repeated_key_gives_the_first_task_and_another_body_is_a_conflict(
         gateway.accept(wish(town, 8), ACCOUNT, "k").result(10)
     other = gateway.accept(wish(town, 8), Account("someone else"), "k").result(10)
     assert other.task_ids != first.task_ids
+
+
+def test_a_small_task_waits_for_no_thread(gateway: Gateway, town: Town) -> None:
+    # What the registry says of the model is asked once.
+    accept(gateway, town, 1)
+    release = Event()
+    for _ in range(ACCEPTERS):
+        gateway._pool.submit(release.wait)
+    try:
+        batch = gateway.accept_batch([wish(town, 2), wish(town, 3)], ACCOUNT)
+        accept(gateway, town, 4)
+        assert not batch.done()
+    finally:
+        release.set()
+    assert len(batch.result(10).task_ids) == 2
 
 
 def test_a_batch_is_accepted_whole_or_not_at_all(gateway: Gateway, town: Town) -> None:

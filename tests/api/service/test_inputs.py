@@ -143,6 +143,9 @@ BAD: dict[str, Input] = {
     "too few bytes": RawInput(bytes(255)),
     "too many bytes": RawInput(bytes(257)),
     "no numbers": TensorInput([["a"] * 16] * 16),
+    "a long text beside numbers": TensorInput(
+        [[["a" * (1 << 22)] + [1.0] * 15] + [[1.0] * 16] * 15]
+    ),
     "nothing": TensorInput([]),
     "ragged lists": TensorInput([[1.0] * 16] * 15 + [[1.0]]),
     "lists beside numbers": TensorInput([1.0, [2.0]]),
