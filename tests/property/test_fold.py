@@ -22,12 +22,14 @@ OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Op
 def require_fold(program: Program, data: np.ndarray) -> None:
     """Compare, after every operator, the stepped destination with the whole one."""
     wholes: dict[int, bytes] = {}
-    machine.run(program, data, lambda index, tensor: wholes.update({index: tensor.tobytes()}))
+    machine.run(
+        program, data, observe=lambda _, index, tensor: wholes.update({index: tensor.tobytes()})
+    )
     memory, accumulator, at = machine.start(program, data), 0, 0
     for index, operator in enumerate(program.operators):
         instruction = decode(operator)
         for _ in range(instruction.steps):
-            accumulator = machine.step(program, 1, Step(at), memory, accumulator)
+            accumulator, _ = machine.step(program, 1, Step(at), memory, accumulator)
             at += 1
         assert accumulator == 0
         if index in wholes and instruction.destination is not None:

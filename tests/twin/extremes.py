@@ -200,7 +200,7 @@ def draw_extreme(rng: np.random.Generator) -> tuple[Instruction, int]:
     while True:
         instruction = recipes[int(rng.integers(len(recipes)))](rng)
         try:
-            instruction.check(CONSTANTS_BYTES)
+            instruction.check(CONSTANTS_BYTES, 1)
         except InvalidProgram:
             continue
         steps = instruction.steps

@@ -54,7 +54,7 @@ def cases(program: Program, rng: np.random.Generator, limit: int) -> Iterator[Ca
     for number in range(total):
         at = Step(number)
         if number not in wanted:
-            accumulator = machine.step(program, 1, at, memory, accumulator)
+            accumulator, _ = machine.step(program, 1, at, memory, accumulator)
             continue
         before = State(at, False, memory.root, accumulator)
         proof = machine.prove(program, 1, at, memory, accumulator)

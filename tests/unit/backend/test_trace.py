@@ -27,7 +27,7 @@ def require_every_state(program: Program, data: np.ndarray) -> None:
     for at in range(program.header.steps_per_iteration):
         expected = State(Step(at), False, memory.root, accumulator)
         assert trace.state(Step(at)) == expected, program.locate(at)
-        accumulator = machine.step(program, 1, Step(at), memory, accumulator)
+        accumulator, _ = machine.step(program, 1, Step(at), memory, accumulator)
     assert trace.final == State(Step(trace.steps), False, memory.root, accumulator)
     assert trace.state(Step(trace.steps)) == trace.final
     assert trace.output == machine.run(program, data).tobytes()
