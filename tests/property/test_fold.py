@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from interpreter import machine
 from interpreter.operators import decode
 from interpreter.program import Opcode, Program, Step
-from tests.programs import Style, random_input, random_instruction_program, random_program
+from tests.programs import OPCODES, Style, random_input, random_instruction_program, random_program
 
 SEEDS = st.integers(0, 2**32 - 1)
 STYLES = st.sampled_from(["plain", "fast", "hostile"])
-OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 
 
 def require_fold(program: Program, data: np.ndarray) -> None:

@@ -9,9 +9,8 @@ from infernet.backend.trace import Trace
 from interpreter import machine
 from interpreter.program import Opcode, Program, Step
 from interpreter.state import State
-from tests.programs import Style, random_input, random_instruction_program, random_program
+from tests.programs import OPCODES, Style, random_input, random_instruction_program, random_program
 
-OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 SEEDS = range(12)
 
 
