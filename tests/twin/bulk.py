@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from interpreter.program import Opcode, Program
-from tests.programs import Style, random_instruction_program, random_program
+from interpreter.program import Program
+from tests import sequences
+from tests.programs import OPCODES, Style, random_instruction_program, random_program
 
 from .evm import Contracts
 from .steps import cases, require_harmless
@@ -20,7 +21,6 @@ from .steps import cases, require_harmless
 STYLES: tuple[Style, ...] = ("plain", "hostile", "fast")
 # The EVM keeps a journal of every call, so a chain is left behind after some programs.
 PROGRAMS_PER_CHAIN = 20
-OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 
 
 @dataclass
@@ -55,6 +55,10 @@ class Report:
 
 def draw(number: int, rng: np.random.Generator) -> Program:
     """Return the `number`-th program: mixed ones and ones about a single operator, in turns."""
+    if number % 2 == 0:
+        opcode = sequences.OPCODES[number // 2 % len(sequences.OPCODES)]
+        return sequences.random_sequence_program(rng, opcode)
+    number //= 2
     style = STYLES[number % len(STYLES)]
     if number % 2:
         return random_instruction_program(rng, OPCODES[number // 2 % len(OPCODES)], style)
@@ -76,7 +80,9 @@ def prove_many(count: int, seed: int, per_program: int = 150, forge_each: int = 
         contracts.register(program.header.encode(), descriptors)
         for case in cases(program, rng, min(per_program, count - report.steps)):
             encoded = case.proof.encode()
-            before, after, gas = contracts.prove(program.root, 1, case.step, encoded)
+            before, after, gas = contracts.prove(
+                program.root, program.header.max_iterations, case.step, encoded
+            )
             assert (before, after) == (case.before.hash, case.after.hash), case.kind
             tally = report.kinds.setdefault(case.kind, Tally())
             tally.steps += 1
