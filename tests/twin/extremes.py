@@ -34,12 +34,12 @@ from interpreter.operators import (
 from interpreter.program import Header, Location, Step
 from interpreter.tensors import LEAF_BYTES, DType, TensorType, depth_of
 
-SLOT_DEPTH = 6
+SLOT_DEPTH = 7
 OPERATORS = 65_535
 CONSTANTS_BYTES = 1 << 40
 MAX_DIMENSION = (1 << 24) - 1
 MAX_COUNT = 1 << 32
-SLOTS = {"dst": 62, "a": 21, "b": 42}
+SLOTS = {"dst": 126, "a": 21, "b": 42}
 BYTES = (DType.U8, DType.I8)
 
 
@@ -148,7 +148,7 @@ def extreme_step(instruction: Instruction, index: int, rng: np.random.Generator)
     accumulator = int(rng.integers(-(2**63), 2**63))
     header = Header(
         slot_depth=SLOT_DEPTH,
-        input_slot=63,
+        input_slot=127,
         output_slot=SLOTS["dst"],
         input_dtype=DType.U8,
         output_dtype=DType.U8,

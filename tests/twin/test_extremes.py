@@ -43,7 +43,7 @@ def test_steps_of_the_largest_programs_agree_within_the_bounds() -> None:
 def test_the_most_expensive_step_stays_below_the_bounds() -> None:
     rng = np.random.default_rng(2)
     case = extreme_step(*widest_dot(), rng)
-    assert len(case.proof.witness) == 2 * (256 + 32 * 30) + 2 * (256 + 32 * 32)
+    assert len(case.proof.witness) == 2 * (256 + 32 * 31) + 2 * (256 + 32 * 32)
     gas, size = require_equal(Contracts(), case)
     # Before Prague there is no floor price: this is what is left when execution costs more.
     executed, _ = require_equal(Contracts("CANCUN"), case)
