@@ -5,7 +5,7 @@ READY := .venv/.ready
 NPM := $(shell command -v npm 2>/dev/null)
 ARGS ?=
 
-.PHONY: help demo test test-unit test-contracts test-all lint types imports artifacts check-artifacts bench format clean
+.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts bench format clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ contracts/node_modules/.ready: contracts/package.json
 
 demo: $(READY) ## Run an honest and a false task to their verdicts (ARGS="--model NAME --input PICTURE")
 	@$(BIN)/infernet demo $(ARGS)
+
+browser: ## Install the browser that tests drive the pages with (as root, on Debian)
+	@if command -v chromium chromium-browser google-chrome >/dev/null; then echo "a browser is installed"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install --yes -qq --no-install-recommends chromium >/dev/null; \
+	else echo "no browser, so its tests will be skipped; install chromium: sudo apt-get install chromium"; fi
 
 test: test-unit test-contracts ## Run all tests
 

@@ -1,8 +1,9 @@
-"""The application: `uvicorn --factory api.app:create_app`, or `infernet api run`."""
+"""The application: `infernet api run`, or `uvicorn --factory api.app:create_app`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -27,10 +28,13 @@ from .explorer.explorer import ChainExplorer
 from .explorer.live import Live
 from .explorer.rendering import ROOT as EXPLORER
 from .explorer.routes import explorer_router
-from .opening import Office, opened
-from .routes import accept, chain, events, service, tasks
+from .head import Head
+from .opening import Office, limits_of, opened
+from .routes import accept, chain, events, players, pool, service, tasks
 from .routes.show import EventTexts
 from .schemas.values import ProblemView
+from .store.records import TaskEvent
+from .tally import Tally
 
 _ABOUT = """\
 INT8 inference that anyone can check. A task is accepted durably, sent to the chain, computed by \
@@ -44,6 +48,11 @@ _TAGS = [
     {"name": "events", "description": "Server-sent events"},
     {"name": "models", "description": "What tasks may name"},
     {"name": "disputes", "description": "Challenged results, move by move"},
+    {"name": "pool", "description": "Miners that take work from this gateway"},
+    {
+        "name": "players",
+        "description": "Miners and fishermen, and how far their past speaks for them",
+    },
     {"name": "service", "description": "The gateway itself"},
 ]
 
@@ -56,7 +65,7 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
     Its lifespan opens, starts and closes the gateway; whatever that raises ends the server.
     """
     settings = load().config if config is None else config
-    access = Access.open(use_data_dir(settings))
+    access = Access.open(use_data_dir(settings), limits_of(settings))
     app = _Described(
         title="InferNet gateway",
         version=version("infernet"),
@@ -70,10 +79,11 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
         servers=[{"url": settings.api.public_url}] if settings.api.public_url else None,
     )
     app.state.access, app.state.texts = access, EventTexts()
+    app.state.answers = Counter[int]()
     problems.install(app)
     # Fixed names come before those that may be anything.
-    for router in (accept.router, events.router, tasks.router, chain.router, service.router):
-        app.include_router(router)
+    for part in (accept, events, tasks, pool, chain, players, service):
+        app.include_router(part.router)
     app.add_api_route("/", _home, include_in_schema=False)
     return app
 
@@ -83,14 +93,15 @@ class _Described(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that a request passes; around it the fence, also around what goes wrong."""
-        return Fence(super().build_middleware_stack(), self.state.access, _refusal)
+        inner = Head(super().build_middleware_stack())
+        return Tally(Fence(inner, self.state.access, _refusal), self.state.answers)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, made once."""
         if self.openapi_schema is None:
             found = super().openapi()
             schemas = found.setdefault("components", {}).setdefault("schemas", {})
-            for model in (ProblemView, *accept.SCHEMAS):
+            for model in (ProblemView, *accept.SCHEMAS, *pool.SCHEMAS):
                 made = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(made.pop("$defs", {}))
                 schemas[model.__name__] = made
@@ -106,15 +117,29 @@ def _lifespan(
             stack.callback(access.close)
             office = stack.enter_context(opener(config))
             gateway = app.state.gateway = office.gateway
-            explorer = ChainExplorer(gateway.contracts, office.models, gateway.task)
+            explorer = ChainExplorer(
+                gateway.contracts, office.models, gateway.task, gateway.scoreboard
+            )
             live = app.state.live = Live(explorer.board)
             stack.callback(live.close)
+            gateway.heed(lambda told: live.note(_changed_off_chain(told)))
             app.include_router(account_router(access, gateway.spent))
             app.include_router(explorer_router(explorer, live))
             gateway.start()
             yield
 
     return lifespan
+
+
+def send_away(app: FastAPI) -> None:
+    """End every stream of a running application, so that its server need not wait for them."""
+    app.state.live.close()
+    app.state.gateway.send_away()
+
+
+def _changed_off_chain(told: Sequence[TaskEvent]) -> list[str]:
+    """Return the pages of tasks that came to an end which no block tells."""
+    return [f"tasks/0x{each.task_id.hex()}" for each in told if each.kind == "failed"]
 
 
 def _refusal(scope: Scope, error: Exception) -> ASGIApp:

@@ -12,6 +12,7 @@ GatewayError
 ├── BadChallenge      a miner's signature is not over a challenge of this gateway that is unused
 ├── DepositTooSmall   a miner's deposit covers no task; it joins nothing
 ├── NotAMember        a session of the pool is over, or never was
+├── NotOffered        a miner asks for a task that is not offered to it
 ├── NoProof           no one-step proof decided a dispute
 ├── Stopping          the gateway is ending, or has not begun; nothing was accepted
 └── BlobDamaged       a stored input is not what its name says
@@ -76,6 +77,10 @@ class NotAMember(GatewayError):
     """Nobody of the pool asks. `headers`: that the answer carries."""
 
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="infernet pool"'}
+
+
+class NotOffered(GatewayError):
+    """A task is offered to another miner."""
 
 
 class NoProof(GatewayError):

@@ -22,7 +22,9 @@ from infernet.models.pipeline import Model
 from infernet.models.store import list_models, load_model
 from infernet.store.journal import Journal
 
+from .access.limits import Limits
 from .service.gateway import Gateway
+from .service.pool import PoolSettings
 from .service.terms import Settings
 
 _MIB = 1 << 20
@@ -58,6 +60,12 @@ def opened(config: Config) -> Iterator[Office]:
             yield Office(gateway, models)
 
 
+def limits_of(config: Config) -> Limits:
+    """Return what the settings let a request take."""
+    most = config.api.most_body_mib * _MIB
+    return Limits(most_body_bytes=most, most_held_bytes=max(Limits().most_held_bytes, most))
+
+
 def settings_of(config: Config) -> Settings:
     """Return the limits and defaults that the settings name."""
     api = config.api
@@ -70,4 +78,7 @@ def settings_of(config: Config) -> Settings:
         senders=api.senders,
         poll_seconds=config.network.poll_seconds,
         most_listeners=api.most_listeners,
+        are_inputs_carried=api.carry_inputs,
+        public_url=(api.public_url or f"http://{api.host}:{api.port}").rstrip("/"),
+        pool=PoolSettings(head_start_seconds=api.head_start_seconds),
     )

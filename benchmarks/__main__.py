@@ -16,6 +16,7 @@ NAMES = (
     "miner",
     "rivals",
     "replay",
+    "gateway",
 )
 # Takes most of an hour.
 SOAK = "soak"

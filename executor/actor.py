@@ -17,8 +17,10 @@ from infernet.chain.wallet import Wallet
 from infernet.store.database import Database, open_database
 
 from .defence import Defence
+from .inputs import Inputs
 from .means import Look, Means
 from .policy import Policy
+from .pool import Pool
 from .runs import OnInference, Runs, ignore_inference
 from .service import Service
 from .tries import Tries
@@ -32,8 +34,8 @@ class Executor:
     """One miner. It meets others on chain alone. `name` is what its reports call it.
 
     `database`: None keeps what it knows in memory. `crew`: on whose threads it works; none by
-    default. Raises ConformanceError unless `conformance`, made on this machine, is exact, and
-    InferenceFailed if a model does not run at all.
+    default. `pool`: kept by whoever started it. Raises ConformanceError unless `conformance`, made
+    on this machine, is exact, and InferenceFailed if a model does not run at all.
     """
 
     contracts: Contracts
@@ -46,6 +48,7 @@ class Executor:
     database: Database | None = None
     crew: Crew = field(default_factory=Crew)
     on_inference: OnInference = ignore_inference
+    pool: Pool | None = None
     _means: Means = field(init=False)
     _service: Service = field(init=False)
     _defence: Defence = field(init=False)
@@ -53,14 +56,17 @@ class Executor:
     def __post_init__(self) -> None:
         self.conformance.require_exact()
         most = self.policy.max_tasks + _SPARE_RUNS
-        tries = Tries(self.database or open_database(None))
+        database = self.database or open_database(None)
+        tries, inputs = Tries(database), Inputs(self.contracts.market, database)
         self._means = Means(
             self.contracts,
             self.wallet,
             self.holdings,
             self.policy,
-            Runs(self.holdings, self.contracts.market, tries, most, self.on_inference),
+            Runs(self.holdings, inputs, tries, most, self.on_inference),
+            inputs,
             tries,
+            self.pool,
             self.crew,
             self.name,
             self.tell,

@@ -146,7 +146,7 @@ class Defence:
                 return self._finalise(result, look)
             self._naps.begin(assertion_id, look, asserted.window_end)
             return False
-        data = market.carried_input(result.task_id)
+        data = means.inputs.of(result.task_id)
         if data is None or look.now > asserted.reveal_deadline:
             self._naps.begin(assertion_id, look, NO_DEADLINE)
             return False

@@ -2,7 +2,10 @@
 
 ExecutorError
 ├── PolicyError       the operator's wishes cannot be met; nothing starts
-└── InferenceFailed   one task could not be executed; the others go on
+├── InferenceFailed   one task could not be executed; the others go on
+└── GatewayFailed     a gateway is of no use for a while; the next one is asked
+    ├── SessionOver   it knows the miner no more; joining again helps
+    └── GatewayLied   it said what the chain contradicts
 """
 
 from __future__ import annotations
@@ -22,3 +25,19 @@ class PolicyError(ExecutorError):
 
 class InferenceFailed(ExecutorError):
     """An engine failed on an input."""
+
+
+class GatewayFailed(ExecutorError):
+    """A gateway does not answer as one does. `status`: of HTTP, None if none came."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SessionOver(GatewayFailed):
+    """A session ended, or the gateway was started anew."""
+
+
+class GatewayLied(GatewayFailed):
+    """What a gateway said is not so."""

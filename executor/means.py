@@ -12,7 +12,9 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, AssertionId, Seconds, TaskId
 from infernet.chain.wallet import Sent, Wallet
 
+from .inputs import Inputs
 from .policy import Policy
+from .pool import Pool
 from .runs import Runs
 from .tries import Tries
 
@@ -53,14 +55,19 @@ class Naps:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Contracts, purse, models, wishes and memory of one miner; `name`: what reports call it."""
+    """Contracts, purse, models, wishes and memory of one miner.
+
+    `pool`: where it takes work from besides the chain; `name`: what reports call it.
+    """
 
     contracts: Contracts
     wallet: Wallet
     holdings: Holdings
     policy: Policy
     runs: Runs
+    inputs: Inputs
     tries: Tries
+    pool: Pool | None
     crew: Crew
     name: str
     tell: Tell

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from infernet.chain.market import TaskFound
-from infernet.chain.records import Wei
+from infernet.chain.records import Address, TaskId, Wei
 
 from .errors import PolicyError
 
@@ -14,6 +15,8 @@ from .errors import PolicyError
 MINIMUM_SECONDS = 600
 # Of the expected time, what a task may take before it is called late.
 _MARGIN = 3
+# Requests of so many blocks are taken as equally old.
+_BLOCKS_ALIKE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,21 @@ def fits(seconds_left: int, seconds_to_assert: int, expected_seconds: float) -> 
     return expected_seconds * _MARGIN <= min(seconds_left, seconds_to_assert)
 
 
-def by_worth(offers: Iterable[tuple[TaskFound, float]]) -> list[TaskFound]:
-    """Return offers, given with their expected seconds, the best paid for its time first."""
-    ranked = sorted(offers, key=lambda pair: (-pair[0].fee / pair[1], pair[0].block_number))
-    return [offer for offer, _ in ranked]
+def by_worth(
+    offers: Iterable[tuple[TaskFound, float]],
+    address: Address,
+    own: Collection[TaskId] = frozenset(),
+) -> list[TaskFound]:
+    """Return offers, given with their expected seconds: `own`, then the best paid for its time.
+
+    Among equals of about the same age each `address` has an order of its own, so that not all
+    miners claim the same one.
+    """
+
+    def rank(pair: tuple[TaskFound, float]) -> tuple[object, ...]:
+        offer, seconds = pair
+        drawn = sha256(offer.task_id + address.encode()).digest()
+        age = offer.block_number // _BLOCKS_ALIKE
+        return offer.task_id not in own, -offer.fee / seconds, age, drawn
+
+    return [offer for offer, _ in sorted(offers, key=rank)]

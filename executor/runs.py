@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from infernet.actors.holdings import Holdings, Run
-from infernet.chain.market import Market
 from infernet.chain.records import ProgramRoot, TaskId
 from interpreter.merkle import Hash
 from interpreter.program import Step
 
 from .errors import InferenceFailed
+from .inputs import Inputs
 from .tries import Tries
 
 _SHORTEST_SECONDS = 0.001
@@ -65,12 +65,12 @@ class Runs:
     def __init__(
         self,
         holdings: Holdings,
-        market: Market,
+        inputs: Inputs,
         tries: Tries,
         most: int,
         on_inference: OnInference,
     ) -> None:
-        self._holdings, self._market, self._most = holdings, market, most
+        self._holdings, self._inputs, self._most = holdings, inputs, most
         self._tries, self._on_inference = tries, on_inference
         self._kept: OrderedDict[TaskId, SharedRun] = OrderedDict()
         self._seconds: dict[ProgramRoot, float] = {}
@@ -85,7 +85,7 @@ class Runs:
             if found := self._kept.get(task_id):
                 self._kept.move_to_end(task_id)
                 return found
-        data = self._market.carried_input(task_id)
+        data = self._inputs.of(task_id)
         if data is None:
             return None
         with _guarded():

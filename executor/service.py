@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from infernet.chain.wallet import in_ether
 
 from .means import Head, Look, Means
 from .policy import by_worth, fits
+from .pool import Advice
 
 # Upper bounds: claim, assertion and finality of one task; every move of one dispute.
 TASK_GAS = 400_000
@@ -64,6 +66,8 @@ class Service:
         self._prices = Prices(means.contracts.chain)
         self._given_up: set[TaskId] = set()
         self._left_alone: set[str] = set()
+        self._seen: dict[TaskId, float] = {}
+        self._backed: tuple[Head, int] | None = None
 
     def works(self, look: Look) -> list[Work]:
         """Return what is to be done about tasks: results first, then claims."""
@@ -78,6 +82,7 @@ class Service:
             if task_id not in hopeless
         ]
         in_work = claimed.keys() | self._booked.keys()
+        self._make_room_known(look, len(in_work))
         if len(in_work) < self._means.policy.max_tasks:
             works += self._claims(look, market, in_work)
         return works
@@ -98,6 +103,8 @@ class Service:
                     event.block_number,
                 )
         results = frozenset(found.task_id for found in market.open_assertions())
+        self._seen = {task_id: self._seen.get(task_id, time.monotonic()) for task_id in offers}
+        self._means.inputs.tidy(offers)
         self._read = (look.head, _Market(offers, claims, results))
         return self._read[1]
 
@@ -127,6 +134,16 @@ class Service:
                 if task_id not in market.claims
                 and (booking.block is None or booking.block > look.head[0])
             }
+
+    def _make_room_known(self, look: Look, in_work: int) -> None:
+        """Tell the pool how many tasks could be claimed now, by stake and by work."""
+        means = self._means
+        if means.pool is None:
+            return
+        if self._backed is None or self._backed[0] != look.head:
+            free = means.contracts.vault.balance(means.address).free
+            self._backed = look.head, free // means.policy.stake_wei
+        means.pool.room = max(0, min(means.policy.max_tasks - in_work, self._backed[1]))
 
     def _claims(self, look: Look, market: _Market, in_work: set[TaskId]) -> Iterator[Work]:
         means, count, free = self._means, len(in_work), NO_WEI
@@ -175,10 +192,19 @@ class Service:
         if poor and not found:
             needed = in_ether(least)
             self._leave_alone("fees_too_low", f"none of {poor} pays {needed}, what one costs")
-        for offer in by_worth(found):
+        advice = means.pool.advice if means.pool else Advice()
+        for offer in by_worth(found, means.address, advice.own):
+            if self._is_left_to_others(offer.task_id, advice):
+                continue
             # What it does not hold it could not reveal, and would lose its stake for.
-            if means.contracts.market.is_input_carried(offer.task_id) and self._is_fresh(offer):
+            if means.inputs.is_held(offer.task_id) and self._is_fresh(offer):
                 yield offer
+
+    def _is_left_to_others(self, task_id: TaskId, advice: Advice) -> bool:
+        """Return whether a gateway has just offered a task to another miner."""
+        if task_id in advice.own or task_id in advice.shared:
+            return False
+        return time.monotonic() - self._seen[task_id] < advice.patience_seconds
 
     def _fits(self, look: Look, offer: TaskFound, seconds: float) -> bool:
         to_assert = self._means.contracts.market_constants.assert_seconds

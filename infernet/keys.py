@@ -1,4 +1,4 @@
-"""Encrypted keystores and where their passphrases come from.
+"""Where a keystore's address and its passphrase come from.
 
 A passphrase is never an argument or a variable of the environment: other processes can read those.
 It comes from a file, from the service manager's credentials, from the system's credential store,
@@ -14,9 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
 CREDENTIAL = "infernet-passphrase"
 SERVICE = "infernet"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -30,51 +27,9 @@ class KeyStoreError(Exception):
     exit_code: ClassVar[int] = 2
 
 
-def create_keystore(path: Path, passphrase: str) -> str:
-    """Write a fresh key, encrypted, readable by its owner alone, and return its address.
-
-    Never replaces a file: that could be somebody's money.
-    """
-    account = Account.create()
-    content = json.dumps(Account.encrypt(account.key, passphrase))
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyStoreError(f"{path} exists already; a keystore is never overwritten") from None
-    except OSError as error:
-        raise KeyStoreError(f"{path} cannot be written: {error.strerror}; name another") from None
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(content + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return str(account.address)
-
-
-def open_keystore(path: Path, passphrase_file: Path | None, prompt: Prompt | None) -> LocalAccount:
-    """Return the account in a keystore, or raise KeyStoreError.
-
-    `prompt`: asks a person; None where there is nobody to ask.
-    """
-    content = _read(path, "keystore")
-    address = _address_in(content, path)
-    passphrase = find_passphrase(path, address, passphrase_file, prompt)
-    try:
-        account: LocalAccount = Account.from_key(Account.decrypt(content, passphrase))
-        return account
-    except ValueError as error:
-        # The library names the fault; the passphrase and the key are not in its words.
-        reason = "the passphrase is wrong" if "MAC" in str(error) else str(error)
-    except (KeyError, TypeError, AttributeError, AssertionError, NotImplementedError):
-        reason = "it is not a keystore"
-    raise KeyStoreError(
-        f"the keystore {path} does not open: {reason}; check the file and its passphrase"
-    )
-
-
 def address_of(path: Path) -> str:
     """Return the address that a keystore names, without opening it, or raise KeyStoreError."""
-    address = _address_in(_read(path, "keystore"), path)
+    address = address_in(read_secret(path, "keystore"), path)
     if not address:
         raise KeyStoreError(f"the keystore {path} names no address; open it with its passphrase")
     return address
@@ -116,7 +71,7 @@ def exposed(path: Path) -> str | None:
 
 
 def _first_line(path: Path) -> str:
-    lines = _read(path, "passphrase file").splitlines()
+    lines = read_secret(path, "passphrase file").splitlines()
     if not lines or not lines[0]:
         raise KeyStoreError(f"{path} is empty; put the passphrase on its first line")
     return lines[0]
@@ -136,7 +91,8 @@ def _from_credential_store(address: str) -> str | None:
         return None
 
 
-def _address_in(content: str, path: Path) -> str:
+def address_in(content: str, path: Path) -> str:
+    """Return the address that a keystore's text names, "" if none; raise KeyStoreError."""
     try:
         found = json.loads(content)
     except ValueError:
@@ -151,7 +107,8 @@ def _address_in(content: str, path: Path) -> str:
     return f"0x{address}" if address else ""
 
 
-def _read(path: Path, what: str) -> str:
+def read_secret(path: Path, what: str) -> str:
+    """Return the text of a file, or raise KeyStoreError. `what`: how the error names it."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -29,7 +29,7 @@ from .rates import Buckets, Rate, place_of
 
 __all__ = ("Access", "Caller", "Scope", "anyone", "require")
 
-_SCHEME = HTTPBearer(
+KEY_SCHEME = HTTPBearer(
     scheme_name="API key",
     bearerFormat="inf_<id>_<secret>",
     description="A key of this gateway; `infernet api key create` makes one.",
@@ -91,6 +91,11 @@ class Access:
             redactor.learn(text)
         return self._admit(key)
 
+    def count(self, name: str) -> None:
+        """Count a request of somebody known otherwise than by a key, or raise TooManyRequests."""
+        wait = self._by_key.take(name, self.limits.key, self._clock())
+        _require_no_wait(wait, f"{name} asks too often")
+
     def identify_session(self, key_id: str) -> Caller:
         """Return who signed in with a key on the pages, and count the request; as `identify`."""
         return self._admit(self.keys.still(key_id))
@@ -137,7 +142,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     It raises Unauthenticated, TooManyRequests or Forbidden.
     """
 
-    async def caller(request: Request, shown: object = Security(_SCHEME)) -> Caller:
+    async def caller(request: Request, shown: object = Security(KEY_SCHEME)) -> Caller:
         found = access_of(request).identify(key_in(request.scope), address_of(request))
         if scope not in found.scopes:
             raise Forbidden(scope)

@@ -1,11 +1,14 @@
-"""How uvicorn serves the gateway, so that slow clients cost it nothing for long."""
+"""How uvicorn serves the gateway, so that neither slow clients nor open streams hold it up."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .limits import Limits
@@ -48,6 +51,19 @@ class _Patient(H11Protocol):
     def _give_up(self) -> None:
         self._deadline = None
         self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Calls `on_end` before it waits for its connections; streams never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, on_end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_end = on_end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams, then connections, then the application."""
+        self._on_end()
+        await super().shutdown(sockets)
 
 
 def server_options(limits: Limits, proxies: tuple[str, ...] = ()) -> dict[str, Any]:

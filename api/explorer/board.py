@@ -16,6 +16,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.logs import Event
 from infernet.chain.records import AssertionId, GameId, ProgramRoot, Seconds, TaskId
 from infernet.models.pipeline import Model
+from infernet.monitor.scoreboard import Scoreboard
 
 from ..store.fold import standing_of
 from ..store.records import Standing
@@ -75,10 +76,16 @@ class Told:
 
 
 class Board:
-    """One deployment, read only. `models`: those whose names and layers are known."""
+    """One deployment, read only. `models`: those whose names and layers are known.
 
-    def __init__(self, contracts: Contracts, models: Iterable[Model]) -> None:
+    `scoreboard`: one that others use too, None for an own.
+    """
+
+    def __init__(
+        self, contracts: Contracts, models: Iterable[Model], scoreboard: Scoreboard | None = None
+    ) -> None:
         self.contracts = contracts
+        self.scoreboard = scoreboard or Scoreboard(contracts)
         self.models = {ProgramRoot(model.program.root): model for model in models}
         self._times: Kept[tuple[int, bytes], Seconds] = Kept(_MOST_KEPT)
         self._gas: Kept[tuple[int, bytes], int] = Kept(_MOST_KEPT)

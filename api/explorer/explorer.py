@@ -10,17 +10,21 @@ from infernet.chain.abi import checksummed
 from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, AssertionId, GameId, ProgramRoot, Seconds, TaskId
 from infernet.models.pipeline import Model
+from infernet.monitor.scoreboard import Scoreboard
 
 from ..errors import UnknownTask
 from ..store.records import TaskRow
 from .board import Board, Kept
 from .disputes import dispute_line, dispute_page
 from .errors import InvalidQuery, NoSuchPage
+from .overview import overview_page
 from .pages import (
     AddressPage,
     AssertionPage,
     DisputePage,
     DisputesPage,
+    FishermenPage,
+    MinersPage,
     ModelPage,
     ModelsPage,
     OverviewPage,
@@ -31,15 +35,16 @@ from .pages import (
 )
 from .pictures import picture_of
 from .places import address_page, model_line, model_page, transaction_page
-from .records import Head, Pulse, Totals
+from .players import fishermen_page, miners_page
+from .records import Head
 from .search import find
 from .tasks import assertion_page, takes_pictures, task_line, task_page, unsent_page
 
 T = TypeVar("T")
 
 _ID_BYTES, _ADDRESS_BYTES = 32, 20
-_RECENT, _PER_PAGE, _MOST_MODELS = 8, 25, 100
-_PULSE_EVENTS, _PULSE_SPANS = 400, 48
+_PER_PAGE, _MOST_MODELS = 25, 100
+_RANK_DIGITS = 9
 _MOST_KEPT_PAGES = 256
 
 
@@ -73,6 +78,12 @@ class Explorer(Protocol):
     def models(self) -> ModelsPage:
         """Return the registered programs."""
 
+    def miners(self, skipped: str | None) -> MinersPage:
+        """Return miners behind so many ranks, the best first."""
+
+    def fishermen(self, skipped: str | None) -> FishermenPage:
+        """Return fishermen behind so many ranks, the best first."""
+
     def model(self, key: str) -> ModelPage:
         """Return a program by root or name."""
 
@@ -101,8 +112,9 @@ class ChainExplorer:
         contracts: Contracts,
         models: Iterable[Model] = (),
         accepted: Callable[[TaskId], TaskRow] | None = None,
+        scoreboard: Scoreboard | None = None,
     ) -> None:
-        self.board = Board(contracts, models)
+        self.board = Board(contracts, models, scoreboard)
         self._accepted = accepted
         self._pages: Kept[tuple[object, ...], object] = Kept(_MOST_KEPT_PAGES)
 
@@ -112,7 +124,7 @@ class ChainExplorer:
 
     def overview(self) -> OverviewPage:
         """Return what goes on now."""
-        return self._kept(("overview",), self._overview)
+        return self._kept(("overview",), lambda head: overview_page(self.board, head))
 
     def tasks(self, before: str | None) -> TasksPage:
         """Return tasks before a cursor, the newest first."""
@@ -177,6 +189,16 @@ class ChainExplorer:
 
         return self._kept(("models",), read)
 
+    def miners(self, skipped: str | None) -> MinersPage:
+        """Return miners behind so many ranks, the best first."""
+        rank = _rank(skipped)
+        return self._kept(("miners", rank), lambda head: miners_page(self.board, head, rank))
+
+    def fishermen(self, skipped: str | None) -> FishermenPage:
+        """Return fishermen behind so many ranks, the best first."""
+        rank = _rank(skipped)
+        return self._kept(("fishermen", rank), lambda head: fishermen_page(self.board, head, rank))
+
     def model(self, key: str) -> ModelPage:
         """Return a program by root or name."""
         names = {model.manifest.name: root for root, model in self.board.models.items()}
@@ -203,51 +225,6 @@ class ChainExplorer:
     def deployment(self) -> str:
         """Return the description of the contracts, as commands take it."""
         return self.board.contracts.deployment.to_json()
-
-    def _overview(self, head: Head) -> OverviewPage:
-        board, contracts = self.board, self.board.contracts
-        market, games = contracts.market, contracts.games
-        tasks = market.latest_events("Requested", _RECENT)
-        live = games.open_events("ChallengeCommitted")[-_RECENT:]
-        latest = games.latest_events("ChallengeCommitted", _RECENT)
-        shown = list({bytes(each["gameId"]): each for each in (*reversed(live), *latest)}.values())
-        return OverviewPage(
-            head,
-            self._totals(),
-            self._pulse(head),
-            tuple(task_line(board, event) for event in tasks),
-            tuple(dispute_line(board, event) for event in shown[:_RECENT]),
-        )
-
-    def _totals(self) -> Totals:
-        contracts = self.board.contracts
-        market, games, vault = contracts.market, contracts.games, contracts.vault
-        requested, final = (market.count_events(name) for name in ("Requested", "Finalised"))
-        committed = games.count_events("ChallengeCommitted")
-        return Totals(
-            requested,
-            final,
-            market.count_events("Slashed"),
-            requested - final - market.count_events("FeeReclaimed"),
-            committed,
-            committed - games.count_events("GameSettled"),
-            contracts.registry.count_events("ModelRegistered"),
-            vault.burned(),
-            contracts.chain.balance(vault.address),
-        )
-
-    def _pulse(self, head: Head) -> Pulse:
-        """Return the latest events, counted in equal spans of blocks."""
-        market = self.board.contracts.market
-        names = ("Requested", "Finalised", "Slashed")
-        found = {name: market.latest_events(name, _PULSE_EVENTS) for name in names}
-        first = min((e.block_number for events in found.values() for e in events), default=0)
-        length = head.block - first + 1
-        counts = {name: [0] * _PULSE_SPANS for name in names}
-        for name, events in found.items():
-            for event in events:
-                counts[name][(event.block_number - first) * _PULSE_SPANS // length] += 1
-        return Pulse(first, head.block, *(tuple(counts[name]) for name in names))
 
     def _kept(self, key: tuple[object, ...], read: Callable[[Head], T]) -> T:
         """Return a page of the latest block, made once."""
@@ -283,6 +260,15 @@ def _cursor(text: str | None) -> tuple[int, int] | None:
     if max(len(block), len(index)) > 15:
         raise InvalidQuery("There is no such place in the list. Begin at its first page.")
     return int(block), int(index)
+
+
+def _rank(text: str | None) -> int:
+    """Return how many ranks are before a page."""
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdecimal() and len(text) <= _RANK_DIGITS):
+        raise InvalidQuery(f"“{text[:80]}” is not a rank. Begin at the first page of the ranking.")
+    return int(text)
 
 
 def _next(lines: tuple[object, ...], found: int) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 from infernet.chain.contract import Contract
 from infernet.chain.errors import ChainError
@@ -68,11 +69,14 @@ class Watch:
         self._block = 0
         self._seen: dict[Key, frozenset[str]] = {}
 
-    def look(self) -> Change | None:
-        """Return what is new, None if nothing is; raises ChainError."""
+    def look(self, also: frozenset[str] = frozenset()) -> Change | None:
+        """Return what is new, None if nothing is; raises ChainError.
+
+        `also`: pages that changed without a block.
+        """
         head, block_hash = self._board.head()
         if block_hash == self._head:
-            return None
+            return Change(head.block, head.time, tuple(sorted(also))) if also else None
         known = head.block if self._head is None else min(self._block, head.block)
         with self._board.contracts.feed.as_it_is():
             found = {_key(event): event for event in self._events(known - UNSETTLED_BLOCKS)}
@@ -84,7 +88,7 @@ class Watch:
             if key not in found and key[0] >= known - UNSETTLED_BLOCKS
         ]
         self._seen, self._head, self._block = {**held, **fresh}, block_hash, head.block
-        pages = frozenset().union(*fresh.values(), *gone)
+        pages = also.union(*fresh.values(), *gone)
         return Change(head.block, head.time, tuple(sorted(pages)))
 
     def _events(self, since: int) -> Iterator[Event]:
@@ -110,6 +114,9 @@ class Watch:
             values |= board.challenge(GameId(bytes(values["gameId"]))).arguments
         if "assertionId" in values:
             values |= board.asserted(AssertionId(bytes(values["assertionId"]))).arguments
+        for name, page in (("executor", "miners"), ("challenger", "fishermen")):
+            if name in values:
+                pages.add(page)
         for name, page in (("taskId", "tasks"), ("assertionId", "assertions")):
             if name in values:
                 pages.add(f"{page}/0x{bytes(values[name]).hex()}")
@@ -130,6 +137,7 @@ class Live:
         self._readers: set[asyncio.Queue[Change | None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._lock, self._noted = Lock(), set[str]()
 
     def close(self) -> None:
         """Send all readers away with the next look; any thread may call this.
@@ -137,6 +145,13 @@ class Live:
         A server that ends waits for their connections.
         """
         self._is_closed = True
+
+    def note(self, pages: Iterable[str]) -> None:
+        """Have readers told of pages that changed without a block; any thread may call this."""
+        # Without readers nothing takes them out again, and who comes reads the whole page.
+        if self._readers:
+            with self._lock:
+                self._noted.update(pages)
 
     def require_room(self) -> None:
         """Raise TooManyReaders if no reader more can be served."""
@@ -159,10 +174,12 @@ class Live:
         """Look until nobody reads any more, or the server ends."""
         try:
             while self._readers and not self._is_closed:
+                noted = self._taken()
                 try:
-                    change = await asyncio.to_thread(self._watch.look)
+                    change = await asyncio.to_thread(self._watch.look, noted)
                 except ChainError as error:
                     _log.warning("explorer_look_failed: %s", error)
+                    self.note(noted)
                     change = None
                 if change:
                     self._tell(change)
@@ -171,6 +188,11 @@ class Live:
             for queue in list(self._readers):
                 _end(queue)
             self._readers.clear()
+
+    def _taken(self) -> frozenset[str]:
+        with self._lock:
+            taken, self._noted = frozenset(self._noted), set()
+        return taken
 
     def _tell(self, change: Change) -> None:
         for queue in list(self._readers):

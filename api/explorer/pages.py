@@ -16,18 +16,20 @@ from infernet.chain.records import (
 from ..store.records import Finality, TaskState
 from .records import (
     Answer,
+    Deeds,
     DisputeLine,
     Entry,
+    FishermanLine,
     Head,
     Hit,
     Instruction,
     Layer,
+    MinerLine,
     ModelLine,
     ModelRef,
     Move,
     Pulse,
     Purse,
-    Record,
     ResultLine,
     TaskLine,
     Totals,
@@ -141,7 +143,10 @@ class ModelPage:
 
 @dataclass(frozen=True, slots=True)
 class AddressPage:
-    """One account. `free_wei`, `locked_wei`: in the vault; `role`: set for the contracts."""
+    """One account. `free_wei`, `locked_wei`: in the vault; `role`: set for the contracts.
+
+    `asked`: tasks that it requested; `miner`, `deeds` and `fisherman`: None where it is none.
+    """
 
     head: Head
     address: Address
@@ -149,7 +154,10 @@ class AddressPage:
     wallet_wei: Wei
     free_wei: Wei
     locked_wei: Wei
-    record: Record
+    asked: int
+    miner: MinerLine | None
+    deeds: Deeds | None
+    fisherman: FishermanLine | None
     requested: tuple[TaskLine, ...]
     results: tuple[ResultLine, ...]
     disputes: tuple[DisputeLine, ...]
@@ -182,6 +190,8 @@ class OverviewPage:
     pulse: Pulse
     tasks: tuple[TaskLine, ...]
     disputes: tuple[DisputeLine, ...]
+    miners: tuple[MinerLine, ...]
+    fishermen: tuple[FishermanLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +210,26 @@ class DisputesPage:
     head: Head
     disputes: tuple[DisputeLine, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MinersPage:
+    """Miners, the best first. `skipped`: ranks before; `next`: those before the following page."""
+
+    head: Head
+    miners: tuple[MinerLine, ...]
+    skipped: int
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FishermenPage:
+    """Fishermen, the best first; as MinersPage."""
+
+    head: Head
+    fishermen: tuple[FishermanLine, ...]
+    skipped: int
+    next: int | None
 
 
 @dataclass(frozen=True, slots=True)

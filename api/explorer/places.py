@@ -14,10 +14,11 @@ from infernet.chain.records import Address, ModelInfo, ProgramRoot, Wei
 from interpreter.operators import decode
 
 from .board import Board
-from .disputes import dispute_line, verdict_of
+from .disputes import dispute_line
 from .errors import NoSuchPage
 from .pages import AddressPage, ModelPage, TransactionPage
-from .records import Head, Layer, ModelLine, Record, Verdict
+from .players import deeds_of, fisherman_line, miner_line
+from .records import Head, Layer, ModelLine
 from .tasks import result_line, task_line
 from .words import TOLD
 
@@ -80,6 +81,8 @@ def address_page(board: Board, head: Head, address: Address) -> AddressPage:
     """Return what an account did and has."""
     market, games = board.contracts.market, board.contracts.games
     balance = board.contracts.vault.balance(address)
+    players = board.scoreboard.look()
+    miner, fisherman = players.miner(address), players.fisherman(address)
     requested = market.latest_events("Requested", _SHOWN, requester=address)
     asserted = market.latest_events("Asserted", _SHOWN, executor=address)
     challenges = games.latest_events("ChallengeCommitted", _SHOWN, challenger=address)
@@ -90,7 +93,10 @@ def address_page(board: Board, head: Head, address: Address) -> AddressPage:
         board.contracts.chain.balance(address),
         balance.free,
         balance.locked,
-        _record(board, address),
+        market.count_events("Requested", requester=address),
+        None if miner is None else miner_line(miner),
+        None if miner is None else deeds_of(board, head, miner),
+        None if fisherman is None else fisherman_line(fisherman),
         tuple(task_line(board, event) for event in requested),
         tuple(result_line(board, event) for event in asserted),
         tuple(dispute_line(board, event) for event in challenges),
@@ -138,22 +144,6 @@ def _role(board: Board, address: Address) -> str:
     names = {"registry": d.registry, "vault": d.vault, "market": d.market, "game": d.game}
     names["one-step verifier"] = d.verifier
     return next((name for name, at in names.items() if at == address), "")
-
-
-def _record(board: Board, address: Address) -> Record:
-    market, games = board.contracts.market, board.contracts.games
-    challenges = games.events("ChallengeCommitted", challenger=address)
-    verdicts = [verdict_of(board, event) for event in challenges]
-    return Record(
-        market.count_events("Requested", requester=address),
-        market.count_events("Asserted", executor=address),
-        market.count_events("Finalised", executor=address),
-        market.count_events("Slashed", executor=address),
-        market.count_events("ClaimExpired", executor=address),
-        len(verdicts),
-        verdicts.count(Verdict.CHALLENGER_WON),
-        verdicts.count(Verdict.EXECUTOR_WON),
-    )
 
 
 def _events_in(board: Board, receipt: Any) -> list[Event]:

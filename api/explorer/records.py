@@ -206,17 +206,51 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What an account did so far, by number."""
+class MinerLine:
+    """A miner in a ranking. Latencies: seconds from claim to assertion, None without results."""
 
-    requested: int
+    address: Address
+    score: float
+    deposit_wei: Wei
     results: int
     final: int
     slashed: int
     expired: int
+    disputes_won: int
+    disputes_lost: int
+    latency_median: Seconds | None
+    latency_p95: Seconds | None
+    fees_wei: Wei
+    lost_wei: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class FishermanLine:
+    """A fisherman in a ranking."""
+
+    address: Address
+    score: float
+    deposit_wei: Wei
     challenges: int
-    challenges_won: int
-    challenges_lost: int
+    won: int
+    lost: int
+    rewards_wei: Wei
+    bonds_lost_wei: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Deeds:
+    """What became of a miner's claims, counted in equal spans of blocks.
+
+    `latencies`: seconds from claim to assertion, and how many results took them, the least first.
+    """
+
+    first_block: int
+    last_block: int
+    final: tuple[int, ...]
+    slashed: tuple[int, ...]
+    expired: tuple[int, ...]
+    latencies: tuple[tuple[Seconds, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

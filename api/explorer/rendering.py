@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from infernet.chain.records import Seconds, Wei
 from infernet.chain.wallet import in_ether
 
-from .drawings import dispute, network, task
+from .drawings import dispute, network, player, task
 
 ROOT = "/explorer"
 # Nothing but this gateway's own files, and no code or style inside a page.
@@ -163,6 +163,7 @@ def _environment() -> Environment:
         "clock": _clock,
         "duration": dispute.in_time,
         "ether": _ether,
+        "score": lambda score: f"{score:.2f}",
         "n": lambda number: f"{number:,}",
     }
     found.globals |= {
@@ -172,6 +173,7 @@ def _environment() -> Environment:
         "dispute": dispute,
         "network": network,
         "drawn": task,
+        "player": player,
     }
     return found
 

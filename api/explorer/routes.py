@@ -50,7 +50,7 @@ def explorer_router(explorer: Explorer, live: Live) -> APIRouter:
     pages = _Pages(explorer)
     router.add_api_route("", pages.overview)
     router.add_api_route("/overview.json", pages.overview)
-    for name in ("tasks", "disputes", "models"):
+    for name in ("tasks", "disputes", "models", "miners", "fishermen"):
         router.add_api_route(f"/{name}", getattr(pages, name))
         router.add_api_route(f"/{name}.json", getattr(pages, name))
     router.add_api_route("/tasks/{key}/input.png", pages.picture)
@@ -96,6 +96,14 @@ class _Pages:
     def models(self, request: Request) -> Response:
         """Show the registered programs."""
         return self._show(request, "models.html", self._explorer.models(), "models")
+
+    def miners(self, request: Request, after: str | None = None) -> Response:
+        """Show the miners, the best first."""
+        return self._show(request, "miners.html", self._explorer.miners(after), "miners")
+
+    def fishermen(self, request: Request, after: str | None = None) -> Response:
+        """Show the fishermen, the best first."""
+        return self._show(request, "fishermen.html", self._explorer.fishermen(after), "fishermen")
 
     def search(self, request: Request, q: str = "") -> Response:
         """Show what a text may mean; a reader goes straight to the only hit."""

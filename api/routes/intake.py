@@ -68,6 +68,14 @@ async def content_of(request: Request) -> Any:
     return parsed(await request.body())
 
 
+async def body_as(kind: type[M], request: Request) -> M:
+    """Return a body of JSON as what it has to be.
+
+    Raises MalformedBody, UnsupportedType or RequestValidationError.
+    """
+    return _checked(kind, await content_of(request), ())
+
+
 def wish_in(content: Any, place: tuple[str | int, ...]) -> Wish:
     """Return the task in JSON; `place`: where that is, for messages."""
     fields, given = _parted(content, place)
@@ -177,7 +185,7 @@ def _wish(terms: Terms, given: Input) -> Wish:
     return Wish(terms.model, given, fee, terms.deadline_seconds, terms.iterations)
 
 
-def _checked(kind: type[M], fields: Mapping[str, Any], place: tuple[str | int, ...]) -> M:
+def _checked(kind: type[M], fields: Any, place: tuple[str | int, ...]) -> M:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

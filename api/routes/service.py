@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -77,13 +77,15 @@ def get_status(gateway: TheGateway) -> StatusView:
             "description": "Prometheus text",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         },
-        **answers(*OPEN, *STORED),
+        **answers(*OPEN, *STORED, "stopping"),
     },
 )
-def get_metrics(gateway: TheGateway) -> Response:
+def get_metrics(request: Request, gateway: TheGateway) -> Response:
     """Return the figures; no label names a task or an account."""
+    found = gateway.condition()
+    waited = 0 if found.oldest_at is None else max(gateway.now() - found.oldest_at, 0)
     registry = CollectorRegistry()
-    registry.register(_Figures(gateway.condition()))
+    registry.register(_Figures(found, waited, request.app.state.answers.copy()))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -110,14 +112,22 @@ def _kind(found: Problem) -> ProblemKindView:
 class _Figures(Collector):
     """A gateway's condition as metrics."""
 
-    def __init__(self, condition: Condition) -> None:
-        self._condition = condition
+    def __init__(
+        self, condition: Condition, waited_seconds: int, answers: Mapping[int, int]
+    ) -> None:
+        self._condition, self._waited_seconds, self._answers = condition, waited_seconds, answers
 
     def collect(self) -> Iterator[Metric]:
         now = self._condition
         gauges = (
             ("followed_block", "Block up to which the chain was read", now.block),
             ("waiting_tasks", "Tasks accepted and not on chain yet", now.waiting),
+            ("pool_members", "Miners that take work from here", now.members),
+            (
+                "oldest_waiting_seconds",
+                "Since the first was accepted",
+                self._waited_seconds,
+            ),
             ("disk_bytes", "Inputs on disk", now.blob_bytes),
             ("most_disk_bytes", "Inputs that may be on disk", now.most_blob_bytes),
             ("listeners", "Streams of events", now.listeners),
@@ -128,6 +138,11 @@ class _Figures(Collector):
             text = "Since the last turn that went well"
             yield GaugeMetricFamily("infernet_gateway_idle_seconds", text, now.idle_seconds)
         yield CounterMetricFamily("infernet_gateway_turns", "Turns that went well", now.turns)
+        told = CounterMetricFamily("infernet_gateway_answers", "Answers", labels=["status"])
+        # A counter that begins at one would show no increase.
+        for status, count in sorted({202: 0, 500: 0, **self._answers}.items()):
+            told.add_metric([str(status)], count)
+        yield told
         text = "Turns spoiled, by the error's name"
         errors = CounterMetricFamily("infernet_gateway_errors", text, labels=["kind"])
         for kind, count in now.errors.items():

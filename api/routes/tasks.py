@@ -13,10 +13,11 @@ from ..problems import answers
 from ..schemas.given import StateName
 from ..schemas.values import ADDRESS_PATTERN
 from ..schemas.views import TasksView, TaskView
+from ..service.pool import Member
 from ..store.records import TaskState
 from ..store.tasks import Filters
 from . import show
-from .seam import KEYED, ON_CHAIN, STORED, IdBytes, Reader, TheGateway, manifests
+from .seam import KEYED, ON_CHAIN, STORED, IdBytes, Reader, ReaderOrMember, TheGateway, manifests
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 
@@ -94,9 +95,14 @@ def get_receipt(gateway: TheGateway, caller: Reader, id_: IdBytes) -> Response:
                 "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
             },
         },
-        **answers(*_READ),
+        **answers(*_READ, "not-a-member", "not-offered"),
     },
 )
-def get_input(gateway: TheGateway, caller: Reader, id_: IdBytes) -> Response:
-    """Return the program's input, as it was committed to."""
+def get_input(gateway: TheGateway, caller: ReaderOrMember, id_: IdBytes) -> Response:
+    """Return the program's input, as it was committed to.
+
+    A miner of the pool reads those of tasks that it may claim, or has claimed.
+    """
+    if isinstance(caller, Member):
+        gateway.pool.require_readable(caller, gateway.task(TaskId(id_)))
     return Response(gateway.input(TaskId(id_)), media_type="application/octet-stream")

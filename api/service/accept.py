@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -29,6 +28,8 @@ from .inputs import program_input
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
 _MOST_KEY_CHARACTERS = 255
+# A key's signed tasks may be so much of all that wait.
+_SIGNED_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Reception:
     ) -> Future[Accepted]:
         """Check a task that its requester signed, and accept it. Raises ChainError too."""
         now = self._now()
+        self._require_few_signed(account)
         prepared = self._prepare_signed(wish, account, now)
         promise = None
         if idempotency_key is not None:
@@ -143,6 +145,15 @@ class Reception:
             self._require_balance(signer, wish.fee_wei)
         return prepared
 
+    def _require_few_signed(self, account: Account) -> None:
+        """Leave room for others: who takes its ether back has tasks that can never be sent."""
+        most = max(1, self._settings.most_waiting // _SIGNED_SHARE)
+        if self._store.count_unsent_signed(account.id) >= most:
+            raise NoRoom(
+                f"{most} signed tasks of this key wait to be sent to the chain, which is as many "
+                "as may; see whether their requesters have their fees in the vault"
+            )
+
     def _require_balance(self, requester: Address, fee_wei: Wei) -> None:
         free = self._contracts.vault.balance(requester).free
         if free < fee_wei:
@@ -194,26 +205,22 @@ class Reception:
         promise: Promise | None,
         budget_wei: Wei | None,
     ) -> Future[Accepted]:
-        """Make inputs durable, then rows; the future holds once both are on disk."""
+        """Write rows and inputs together; the future holds once they are on disk."""
         orders = [each.order for each in prepared]
+        inputs = {each.order.input_root: each.data for each in prepared}
         told = list[TaskEvent]()
 
         def write() -> Accepted:
-            # The first of a group does it for all.
-            self._blobs.settle()
+            # What may refuse comes before what writes.
+            fresh = self._blobs.fresh(inputs)
             ids, events = self._store.accept(orders, now, promise, budget_wei)
+            self._blobs.add(fresh)
             told.extend(events)
             return Accepted(ids, is_repeat=not events)
 
-        with ExitStack() as pins:
-            pins.enter_context(self._blobs.pinned(order.input_root for order in orders))
-            for each in prepared:
-                self._blobs.put(each.order.input_root, each.data)
-            done = self._writer.post(write)
-            held = pins.pop_all()
+        done = self._writer.post(write)
 
         def finish(ended: Future[Accepted]) -> None:
-            held.close()
             if not ended.exception():
                 self._waiting += len(told)
                 self._on_accepted(told)

@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from infernet.actors.daemon import Pace, run
 from infernet.audit.certify import receipt_of
 from infernet.audit.disputes import Story, Summary, disputes, story_of
-from infernet.audit.errors import UnknownMatter
+from infernet.audit.errors import NotAsserted, UnknownMatter
 from infernet.audit.models import model_of
 from infernet.audit.receipt import Receipt
 from infernet.chain.connection import Chain
@@ -20,6 +20,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.records import GameId, Seconds, TaskId, Wei
 from infernet.chain.wallet import Wallet
 from infernet.models.pipeline import Model
+from infernet.monitor.scoreboard import Scoreboard
 
 from ..errors import Stopping, UnknownTask
 from ..store.blobs import Blobs
@@ -28,15 +29,17 @@ from ..store.tasks import Filters, Page, TaskStore
 from ..store.writer import Writer
 from .accept import Reception
 from .catalogue import Catalogue
+from .desk import PoolDesk
 from .follow import Follower
 from .health import Condition, Health
-from .notify import Listener, Notifier
+from .notify import Listener, Notifier, Publish
 from .submit import Sender
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
 
 _MOST_IN_PAGE = 200
 # More threads than this only take the interpreter from each other.
 _ACCEPTERS = 4
+_SCORE_SECONDS = 5.0
 
 
 class Gateway:
@@ -59,6 +62,15 @@ class Gateway:
         self.settings = settings or Settings()
         self._store, self._blobs = store, blobs
         self._catalogue = Catalogue(contracts, models)
+        self.scoreboard = Scoreboard(contracts)
+        self.pool = PoolDesk(
+            contracts,
+            self._catalogue,
+            store,
+            self.settings.pool,
+            self.settings.public_url,
+            self.scoreboard.score,
+        )
         self._notifier = Notifier(self.settings.most_listeners)
         self._health = Health()
         self._clock = _Clock(contracts.chain)
@@ -94,7 +106,7 @@ class Gateway:
         settings = settings or Settings()
         d = contracts.deployment
         store = TaskStore.open(folder, f"chain {d.chain_id}, market {d.market.lower()}")
-        blobs = Blobs(folder / "inputs", settings.most_blob_bytes)
+        blobs = store.inputs(settings.most_blob_bytes)
         return cls(contracts, wallet, store, blobs, models, settings)
 
     def start(self) -> None:
@@ -110,15 +122,21 @@ class Gateway:
             self._turn,
             self._notifier.publish,
         )
-        loop = _Turns(sender, self._clock, self._reception)
+        loop = _Turns(sender, self._clock, self._reception, self.pool, self.scoreboard)
         pace = Pace(poll_seconds=self.settings.poll_seconds)
         arguments = (loop, self.wallet, self._stop, self._health, pace)
         self._thread = Thread(target=run, args=arguments, name="gateway", daemon=True)
         self._thread.start()
 
+    def send_away(self) -> None:
+        """End every stream and every wait, so that a server which ends need not wait for them."""
+        self.pool.close()
+        self._notifier.close()
+
     def close(self) -> None:
         """Accept nothing more, finish the turn and what is being written, end listeners."""
         self._stop.set()
+        self.pool.close()
         self._pool.shutdown()
         self._writer.close()
         if self._thread:
@@ -183,6 +201,10 @@ class Gateway:
         """Return events behind a sequence number as they come; see `Listener`."""
         return Listener(self._notifier, self._store.events, after, task_id)
 
+    def heed(self, act: Publish) -> None:
+        """Have all events given to `act`, on the thread that tells them; it returns at once."""
+        self._notifier.heed(act)
+
     def input(self, task_id: TaskId) -> bytes:
         """Return a task's input bytes, from disk or else from the chain; UnknownTask for none."""
         data = self._blobs.get(self.task(task_id).order.input_root)
@@ -197,7 +219,13 @@ class Gateway:
         root = self.task(task_id).order.program_root
         model = self._catalogue.by_root(root) or model_of(root)
         header = model.program.header.encode()
-        return receipt_of(self.contracts, task_id, header, model.manifest.name)
+        try:
+            return receipt_of(self.contracts, task_id, header, model.manifest.name)
+        except UnknownMatter:
+            raise NotAsserted(
+                f"task 0x{task_id.hex()} is accepted and not on chain yet, so it has no result; "
+                "follow its events and ask again"
+            ) from None
 
     def models(self) -> list[ServedModel]:
         """Return the models that tasks may name; raises ChainError."""
@@ -206,6 +234,10 @@ class Gateway:
     def model(self, name: str) -> ServedModel:
         """Return a model by name or program root, or raise UnknownModel."""
         return self._catalogue.find(name)[1]
+
+    def model_names(self) -> dict[bytes, str]:
+        """Return the names of the stored models by program root."""
+        return self._catalogue.names
 
     def disputes(self, *, is_open: bool = False) -> list[Summary]:
         """Return the disputes, oldest first; raises ChainError."""
@@ -222,6 +254,8 @@ class Gateway:
         return Condition(
             self._store.chain.followed(),
             self._store.count_unsent(),
+            self._store.oldest_unsent(),
+            self.pool.size,
             self._blobs.used_bytes,
             self._blobs.most_bytes,
             self._notifier.listeners,
@@ -288,13 +322,26 @@ class _Clock:
 class _Turns:
     """The sender's turns, with what the rest of the gateway learns from each."""
 
-    def __init__(self, sender: Sender, clock: _Clock, reception: Reception) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        clock: _Clock,
+        reception: Reception,
+        pool: PoolDesk,
+        scoreboard: Scoreboard,
+    ) -> None:
         self.crew = sender.crew
         self._sender, self._clock, self._reception = sender, clock, reception
+        self._pool, self._scoreboard, self._score_at = pool, scoreboard, float("-inf")
 
     def tick(self) -> bool:
         """Do one turn; return whether anything was sent."""
         self._clock.look()
         has_acted = self._sender.tick()
         self._reception.resettle()
+        if self._pool.size and time.monotonic() >= self._score_at:
+            # Offers go by scores, and those change slowly.
+            self._scoreboard.look()
+            self._score_at = time.monotonic() + _SCORE_SECONDS
+        self._pool.refresh(self._clock.now())
         return has_acted

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from threading import Lock
 
 from infernet.actors.report import Report
+from infernet.chain.records import Seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A gateway at one moment. `idle_seconds`: since the last turn that went well, None: none yet.
 
-    `waiting`: tasks that are not on chain yet; `errors`: turns spoiled, by the error's name.
+    `waiting`: tasks that are not on chain yet, `oldest_at`: since when the first of them;
+    `members`: miners of the pool; `errors`: turns spoiled, by the error's name.
     """
 
     block: int
     waiting: int
+    oldest_at: Seconds | None
+    members: int
     blob_bytes: int
     most_blob_bytes: int
     listeners: int

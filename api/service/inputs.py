@@ -5,8 +5,10 @@ What a client sends is refused by its declared size before anything is decoded.
 
 from __future__ import annotations
 
+import ast
 import io
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,16 @@ from infernet.models.pipeline import Model
 from ..errors import InvalidTask
 from .terms import ArrayInput, Input, PictureInput, RawInput, TensorInput
 
-_KINDS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_NPY_BEGIN = re.compile(rb"\x93NUMPY(?:\x01\x00(..)|\x02\x00(....))", re.DOTALL)
+_PLAIN_TYPE = re.compile(r"[<>|]?[biuf][1248]")
+_MOST_HEADER_BYTES = 1_000
+# Others have readers too: one starts a program (EPS), some decode far more than they announce.
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+# A line of many pixels takes several times as long to resize as a square of as many.
+_MOST_SIDE_PIXELS = 16_384
+_OF_SCANS = ("JPEG", "MPO")
+# Each scan of a progressive JPEG costs a pass over all of its pixels, and a few bytes.
+_SCAN, _MOST_SCANS = b"\xff\xda", 32
 # Deeper lists are no tensor that a program takes.
 _MOST_DIMENSIONS = 8
 
@@ -91,33 +102,64 @@ def _counted(values: list[Any], most: int) -> list[Any]:
 
 
 def _array(given: ArrayInput, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Return the array in an .npy file whose header promises no more than the model takes."""
-    file = io.BytesIO(given.data)
+    """Return the array in an .npy file that holds no more numbers than the model takes.
+
+    NumPy's own reader makes room for whatever a header promises, and parses what is none.
+    """
     try:
-        read_header = _KINDS[np.lib.format.read_magic(file)]
-        found, _, kind = read_header(file)
-        if kind.hasobject or math.prod(found) > math.prod(shape):
-            raise InvalidTask(
-                "input", f"the array has shape {found} and type {kind}; the model takes {shape}"
-            )
-        file.seek(0)
-        return np.asarray(np.load(file, allow_pickle=False))
-    except (ValueError, KeyError, EOFError, OSError, TypeError, SyntaxError) as error:
-        raise InvalidTask("input", f"this is no readable .npy array ({error})") from None
+        header, body = _npy_parts(given.data)
+        kind, is_fortran, found = (header[name] for name in ("descr", "fortran_order", "shape"))
+    except (ValueError, TypeError, KeyError, SyntaxError, MemoryError, RecursionError):
+        raise InvalidTask(
+            "input", "this is no readable .npy array; give one of version 1"
+        ) from None
+    if not (isinstance(kind, str) and _PLAIN_TYPE.fullmatch(kind) and isinstance(is_fortran, bool)):
+        raise InvalidTask("input", "the array holds something else than plain numbers")
+    is_shape = isinstance(found, tuple) and all(type(n) is int and n > 0 for n in found)
+    if not is_shape or len(found) > len(shape) or math.prod(found) > math.prod(shape):
+        raise InvalidTask(
+            "input", f"the array has shape {str(found)[:100]}; the model takes {shape}"
+        )
+    needed = math.prod(found) * np.dtype(kind).itemsize
+    if len(body) != needed:
+        raise InvalidTask("input", f"the array has {len(body)} bytes; its shape takes {needed}")
+    return np.frombuffer(body, kind).reshape(found, order="F" if is_fortran else "C")
+
+
+def _npy_parts(data: bytes) -> tuple[Any, bytes]:
+    """Return the header of an .npy file, a literal of any type, and what follows.
+
+    Raises ValueError, and whatever `ast.literal_eval` may for text that is none.
+    """
+    begin = _NPY_BEGIN.match(data)
+    if begin is None:
+        raise ValueError("no .npy file of version 1 or 2")
+    size = int.from_bytes(begin[1] or begin[2], "little")
+    header = data[begin.end() : begin.end() + size]
+    if size > _MOST_HEADER_BYTES or len(header) < size:
+        raise ValueError("too long a header, or one that is cut")
+    return ast.literal_eval(header.decode("latin-1")), data[begin.end() + size :]
 
 
 def _check_pixels(data: bytes, most_pixels: int) -> None:
     """Refuse a picture by what its header says, before its pixels are decoded."""
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             width, height = picture.size
+            has_scans = picture.format in _OF_SCANS
     except Image.DecompressionBombError:
         raise InvalidTask("input", f"the picture has more than {most_pixels} pixels") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise InvalidTask(
             "input", "this is no picture that can be decoded; give a PNG, JPEG, WebP or BMP file"
         ) from None
-    if width * height > most_pixels:
+    if width * height > most_pixels or max(width, height) > _MOST_SIDE_PIXELS:
         raise InvalidTask(
-            "input", f"the picture has {width}x{height} pixels; {most_pixels} are allowed"
+            "input",
+            f"the picture has {width}x{height} pixels; {most_pixels} are allowed, and "
+            f"{_MOST_SIDE_PIXELS} of a side",
+        )
+    if has_scans and data.count(_SCAN) > _MOST_SCANS:
+        raise InvalidTask(
+            "input", f"the picture comes in {data.count(_SCAN)} scans; {_MOST_SCANS} are allowed"
         )

@@ -16,6 +16,7 @@ from ..store.records import TaskEvent
 _MOST_HELD = 512
 _PAGE = 256
 
+Publish = Callable[[Sequence[TaskEvent]], None]
 Read = Callable[[int, TaskId | None, int], list[TaskEvent]]
 
 
@@ -85,6 +86,7 @@ class Notifier:
         self._lock = Lock()
         self._is_closed = False
         self._groups: dict[asyncio.AbstractEventLoop, _Group] = {}
+        self._heeds: list[Publish] = []
 
     @property
     def listeners(self) -> int:
@@ -111,9 +113,15 @@ class Notifier:
             if not group.size:
                 del self._groups[loop]
 
+    def heed(self, act: Publish) -> None:
+        """Have all events given to `act` on the thread that tells them; it returns at once."""
+        self._heeds.append(act)
+
     def publish(self, events: Sequence[TaskEvent]) -> None:
         """Tell everyone whom it concerns; returns at once."""
         if events:
+            for act in self._heeds:
+                act(events)
             self._each(lambda group: group.deliver(events))
 
     def close(self) -> None:

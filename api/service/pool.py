@@ -10,25 +10,22 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from threading import Lock
 
 from infernet.chain.records import Address, ProgramRoot, TaskId, Wei
 
-from ..errors import NoRoom
+from ..errors import NoRoom, NotAMember
 from ..store.records import Order
+from .draw import chance, draw
 
 Score = Callable[[Address], float]
 
 TOKEN_PREFIX = "inp_"
 _SECRET_BYTES = 32
 _ID_DIGITS = 16
-# The worst score still has a chance, or nobody could ever mend one.
-_LEAST_SCORE = 0.05
-_LAPSED_FACTOR = 0.1
 _SCORE_SECONDS = 15.0
-_UNIT = 2**64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,9 @@ class PoolSettings:
     challenge_seconds: int = 60
     most_members: int = 1_000
     most_tasks: int = 1_000
+
+
+DEFAULTS = PoolSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An open task. `holder`: the only member it is offered to until `until`; None: all."""
+    """An open task. `holder`: the member it is offered to first until `until`; None: nobody.
+
+    `is_for_all`: whether its head start is over, so that the others may claim it too.
+    """
 
     order: Order
     holder: Address | None
     until: float
+    is_for_all: bool
 
 
 @dataclass(slots=True)
@@ -90,6 +94,7 @@ class _Seat:
     score: float
     scored_at: float
     room: int = 0
+    polls: int = 0
     offered: int = 0
     lapses: int = 0
     lapsed_until: float = float("-inf")
@@ -127,7 +132,7 @@ class Pool:
             seat = _Seat(member, _hash(token), now, end, now, score, now)
             if old is not None:
                 self._by_token.pop(old.token_hash)
-                seat.offered, seat.lapses = old.offered, old.lapses
+                seat.offered, seat.lapses, seat.polls = old.offered, old.lapses, old.polls
                 seat.lapsed_until = old.lapsed_until
             self._seats[address] = seat
             self._by_token[seat.token_hash] = address
@@ -144,21 +149,34 @@ class Pool:
         """Let a member go; its tasks are offered to others at once."""
         with self._lock:
             self._drop(member.address)
-            self._draw_missing(self._clock())
+            self._draw(self._clock())
 
-    def poll(self, member: Member, room: int) -> None:
-        """Note that a member is here and could take so many tasks now."""
-        with self._lock:
-            if seat := self._seats.get(member.address):
-                seat.seen_at, seat.room = self._clock(), room
+    def poll(self, member: Member, room: int) -> int:
+        """Note that a member is here and could take so many tasks now; return this poll's number.
 
-    def hang_up(self, member: Member) -> None:
-        """Note that a member's connection broke: nothing is offered to it before it is back."""
+        Raises NotAMember.
+        """
         with self._lock:
-            if seat := self._seats.get(member.address):
+            seat = self._seats.get(member.address)
+            if seat is None:
+                raise NotAMember("this session has ended; join the pool again")
+            seat.seen_at, seat.room, seat.polls = self._clock(), room, seat.polls + 1
+            return seat.polls
+
+    def is_latest(self, member: Member, poll: int) -> bool:
+        """Return whether a member has not asked again since a poll."""
+        with self._lock:
+            seat = self._seats.get(member.address)
+            return seat is not None and seat.polls == poll
+
+    def hang_up(self, member: Member, poll: int) -> None:
+        """Note that the connection of a poll broke: nothing is offered before there is another."""
+        with self._lock:
+            seat = self._seats.get(member.address)
+            if seat and seat.polls == poll:
                 seat.room = 0
                 self._release(member.address)
-                self._draw_missing(self._clock())
+                self._draw(self._clock())
 
     def update(self, orders: Sequence[Order]) -> bool:
         """Bring the offers in line with the open tasks; return whether they changed."""
@@ -170,12 +188,14 @@ class Pool:
             wanted = {order.id: order for order in orders if order.iterations == 1}
             self._offers = {id_: self._offers[id_] for id_ in self._offers if id_ in wanted}
             for id_, offer in self._offers.items():
-                if offer.holder is not None and offer.until <= now:
+                if offer.until > now:
+                    continue
+                if offer.holder is not None and not offer.is_for_all:
                     self._lapse(offer.holder, now)
-                    self._offers[id_] = Offer(offer.order, None, now)
+                self._offers[id_] = Offer(offer.order, None, math.inf, is_for_all=True)
             for id_, order in wanted.items():
-                if id_ not in self._offers:
-                    self._offers[id_] = self._drawn(order, now)
+                self._offers.setdefault(id_, Offer(order, None, now, is_for_all=False))
+            self._draw(now)
             return self._offers != before
 
     def work(self, member: Member) -> list[Offer]:
@@ -185,17 +205,17 @@ class Pool:
                 offer
                 for offer in self._offers.values()
                 if offer.order.program_root in member.models
-                and offer.holder in (None, member.address)
+                and (offer.is_for_all or offer.holder == member.address)
             ]
-        return sorted(found, key=lambda offer: offer.holder is None)
+        return sorted(found, key=lambda offer: offer.holder != member.address)
 
     def is_offered(self, member: Member, task_id: TaskId) -> bool:
         """Return whether a member may claim a task now."""
         return any(offer.order.id == task_id for offer in self.work(member))
 
-    def seconds_left(self, offer: Offer) -> float:
-        """Return how long an offer is for its holder alone."""
-        return 0.0 if offer.holder is None else max(0.0, offer.until - self._clock())
+    def seconds_left(self, member: Member, offer: Offer) -> float:
+        """Return how long a member comes first."""
+        return max(0.0, offer.until - self._clock()) if offer.holder == member.address else 0.0
 
     def places(self) -> list[Place]:
         """Return the members, who joined first before the others."""
@@ -214,9 +234,10 @@ class Pool:
                 for seat in self._seats.values()
             ]
 
-    def is_empty(self) -> bool:
-        """Return whether nobody is here."""
-        return not self._seats
+    @property
+    def size(self) -> int:
+        """Return how many members there are."""
+        return len(self._seats)
 
     # Each of these is called with the lock held.
 
@@ -230,7 +251,7 @@ class Pool:
         for address in gone:
             self._drop(address)
         if gone:
-            self._draw_missing(now)
+            self._draw(now)
 
     def _drop(self, address: Address) -> None:
         if seat := self._seats.pop(address, None):
@@ -238,30 +259,41 @@ class Pool:
             self._release(address)
 
     def _release(self, address: Address) -> None:
-        """Offer what a member had to nobody yet."""
-        held = [id_ for id_, offer in self._offers.items() if offer.holder == address]
-        for id_ in held:
-            self._offers[id_] = Offer(self._offers[id_].order, None, float("inf"))
-
-    def _draw_missing(self, now: float) -> None:
+        """Take back what a member was offered first; `_draw` offers it again."""
+        now = self._clock()
         for id_, offer in self._offers.items():
-            if offer.until == float("inf"):
-                self._offers[id_] = self._drawn(offer.order, now)
+            if offer.holder == address:
+                self._offers[id_] = replace(offer, holder=None, until=now)
 
-    def _drawn(self, order: Order, now: float) -> Offer:
-        busy: dict[Address | None, int] = {}
+    def _draw(self, now: float) -> None:
+        """Offer what nobody has yet to one member each, as far as those have room.
+
+        What nobody has room for is for all at once, and still drawn when somebody has: members take
+        their own first, so that they do not race for the rest.
+        """
+        room = {address: seat.room for address, seat in self._seats.items()}
         for offer in self._offers.values():
-            busy[offer.holder] = busy.get(offer.holder, 0) + 1
-        chances = [
-            (address, self._chance(seat, now))
-            for address, seat in self._seats.items()
-            if order.program_root in seat.member.models and busy.get(address, 0) < seat.room
-        ]
-        holder = draw(order.id, chances)
-        if holder is None:
-            return Offer(order, None, now)
-        self._seats[holder].offered += 1
-        return Offer(order, holder, now + self.settings.head_start_seconds)
+            if offer.holder in room:
+                room[offer.holder] -= 1
+        for id_, offer in self._offers.items():
+            if offer.holder is not None:
+                continue
+            chances = [
+                (address, self._chance(seat, now))
+                for address, seat in self._seats.items()
+                if room[address] > 0
+                and offer.order.program_root in seat.member.models
+                # Who is idle had its head start.
+                and not (offer.is_for_all and now < seat.lapsed_until)
+            ]
+            holder = draw(id_, chances)
+            if holder is None:
+                self._offers[id_] = replace(offer, until=math.inf, is_for_all=True)
+                continue
+            room[holder] -= 1
+            self._seats[holder].offered += not offer.is_for_all
+            until = now + self.settings.head_start_seconds
+            self._offers[id_] = replace(offer, holder=holder, until=until)
 
     def _chance(self, seat: _Seat, now: float) -> float:
         has_lapsed = now < seat.lapsed_until
@@ -276,33 +308,6 @@ class Pool:
         if seat := self._seats.get(address):
             seat.lapses += 1
             seat.lapsed_until = now + self.settings.lapse_seconds
-
-
-def chance(score: float, deposit_wei: Wei, *, has_lapsed: bool) -> float:
-    """Return the weight of a member in a draw. Linear in the deposit: splitting gains nothing."""
-    weight = max(_LEAST_SCORE, min(1.0, score)) * deposit_wei
-    return weight * _LAPSED_FACTOR if has_lapsed else weight
-
-
-def draw(task_id: TaskId, chances: Iterable[tuple[Address, float]]) -> Address | None:
-    """Return who is offered a task, in proportion to the weights; None where nobody has any.
-
-    Weighted rendezvous hashing: the same for the same task and members, and a member that comes or
-    goes moves only the tasks that it takes or had.
-    """
-    ranked = [
-        (-math.log(_uniform(task_id, address)) / weight, address)
-        for address, weight in chances
-        if weight > 0
-    ]
-    return min(ranked)[1] if ranked else None
-
-
-def _uniform(task_id: TaskId, address: Address) -> float:
-    """Return a number above 0 and below 1 that a task and an account determine."""
-    digest = sha256(task_id + bytes.fromhex(address[2:])).digest()
-    # Half a step inside: 0 has no logarithm, and rounding must not reach 1.
-    return ((int.from_bytes(digest[:8], "big") >> 12 << 12) + 2**11) / _UNIT
 
 
 def _id_of(address: Address) -> str:

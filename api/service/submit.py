@@ -148,18 +148,22 @@ class Sender:
         data = self._blobs.get(order.input_root)
         if data is None:
             raise BlobDamaged(
-                f"the input of task 0x{order.id.hex()} is gone from {self._blobs.folder}; "
+                f"the input of task 0x{order.id.hex()} is gone from the gateway's file; "
                 "whoever asked has to ask again"
             )
         asked = Request(
             order.program_root, order.fee_wei, order.deadline, order.nonce, order.iterations
         )
         market, wallet = self._contracts.market, self._wallet
-        if order.signature is None:
+        is_carried = self._settings.are_inputs_carried
+        if order.signature is not None:
+            carried = data if is_carried else b""
+            return market.request_signed(
+                wallet, order.requester, asked, order.input_root, carried, order.signature
+            )[0]
+        if is_carried:
             return market.request_with_input(wallet, asked, data)[0]
-        return market.request_signed(
-            wallet, order.requester, asked, order.input_root, data, order.signature
-        )[0]
+        return market.request(wallet, asked, order.input_root)[0]
 
     def _trouble(self, row: TaskRow, error: Exception) -> None:
         self._pauses.extend(row.order.id)

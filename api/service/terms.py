@@ -8,6 +8,8 @@ from typing import Any
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 from infernet.models.manifest import Manifest
 
+from .pool import DEFAULTS, PoolSettings
+
 _CENT, _ETHER = Wei(10**16), Wei(10**18)
 
 
@@ -105,7 +107,9 @@ class Settings:
     `top_up_wei`: at least this much goes to the vault when its free balance does not cover what
     waits. `senders`: requests sent side by side. `unheard_seconds`: of this machine's clock, after
     which a request that was sent and is not on chain is sent again. `key_seconds`: how long an
-    idempotency key is kept.
+    idempotency key is kept. `are_inputs_carried`: to the chain, or else requests name roots alone
+    and only miners of the pool get the bytes. `public_url`: where those reach the gateway, without
+    a slash at its end.
     """
 
     fee_wei: Wei = _CENT
@@ -123,3 +127,6 @@ class Settings:
     unheard_seconds: float = 180.0
     most_listeners: int = 2_000
     key_seconds: int = 86_400
+    are_inputs_carried: bool = True
+    public_url: str = "http://127.0.0.1:8000"
+    pool: PoolSettings = DEFAULTS

@@ -12,6 +12,7 @@ from infernet.store.errors import StoreMismatch
 from infernet.store.events import KEPT_BLOCKS
 
 from ..errors import BudgetExceeded, KeyReused
+from .blobs import Blobs
 from .chain import ChainTables
 from .records import ENDS, Order, TaskEvent, TaskRow, TaskState
 from .rows import Rows
@@ -98,6 +99,10 @@ class TaskStore:
         if self._reader is not self.database:
             self._reader.close()
         self.database.close()
+
+    def inputs(self, most_bytes: int) -> Blobs:
+        """Return the inputs that lie in the same file, `most_bytes` of them at most."""
+        return Blobs(self.database, most_bytes, self._reader)
 
     # What was accepted
 
@@ -203,6 +208,23 @@ class TaskStore:
         sql = "SELECT COUNT(*) FROM tasks WHERE requested_block = 0 AND is_failed = 0"
         return int(self.database.execute(sql)[0][0])
 
+    def count_unsent_signed(self, account: str) -> int:
+        """Return how many signed tasks of an account the chain does not show."""
+        sql = (
+            "SELECT COUNT(*) FROM tasks WHERE requested_block = 0 AND is_failed = 0 "
+            "AND signature IS NOT NULL AND account = ?"
+        )
+        return int(self._reader.execute(sql, (account,))[0][0])
+
+    def oldest_unsent(self) -> Seconds | None:
+        """Return when the oldest task was accepted that the chain does not show."""
+        sql = (
+            "SELECT accepted_at FROM tasks WHERE requested_block = 0 AND is_failed = 0 "
+            "ORDER BY sequence LIMIT 1"
+        )
+        rows = self.database.execute(sql)
+        return Seconds(rows[0][0]) if rows else None
+
     def overdue(self, requester: Address, now: Seconds) -> list[TaskRow]:
         """Return an account's tasks whose deadline has passed while nobody works on them."""
         sql = (
@@ -211,6 +233,20 @@ class TaskStore:
             "AND deadline < ?"
         )
         return [task_of(row) for row in self.database.execute(sql, (requester, now, now))]
+
+    def claimable(self, now: Seconds, limit: int) -> list[TaskRow]:
+        """Return tasks on chain that a miner may claim, the oldest first.
+
+        Those that were accepted here come before others: anybody can put any number on chain.
+        """
+        if not limit:
+            return []
+        sql = (
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE requested_block > 0 AND deadline > ? "
+            "AND (state = 'queued' OR (state = 'running' AND claim_deadline < ?)) "
+            "ORDER BY account IS NULL, sequence LIMIT ?"
+        )
+        return [task_of(row) for row in self._reader.execute(sql, (now, now, limit))]
 
     def needs_input(self, input_root: bytes) -> bool:
         """Return whether a task that has not ended, or might open again, runs on an input."""

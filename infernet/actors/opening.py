@@ -8,10 +8,10 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from infernet import keys
 from infernet.chain.connection import Chain, connect
 from infernet.chain.deployment import Contracts, Deployment
 from infernet.config import Config, ConfigError
+from infernet.keystore import open_keystore
 from infernet.logs import redactor
 from infernet.models.store import data_dir
 from infernet.store.database import Database, account_file, open_database
@@ -57,7 +57,7 @@ def keystore_of(config: Config) -> Path:
 
 def unlock(config: Config, ask: Callable[[str], str] | None = None) -> LocalAccount:
     """Return the account in the keystore. `ask`: for its passphrase where nothing else says it."""
-    account = keys.open_keystore(keystore_of(config), config.wallet.passphrase_file, ask)
+    account = open_keystore(keystore_of(config), config.wallet.passphrase_file, ask)
     redactor.learn(bytes(account.key).hex())
     return account
 

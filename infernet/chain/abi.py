@@ -24,7 +24,7 @@ class FunctionKind:
         self._inputs = [collapse_if_tuple(item) for item in entry["inputs"]]
         self._outputs = [collapse_if_tuple(item) for item in entry["outputs"]]
         self._output_entries = entry["outputs"]
-        self._selector = bytes(keccak(text=f"{self.name}({','.join(self._inputs)})")[:4])
+        self.selector = bytes(keccak(text=f"{self.name}({','.join(self._inputs)})")[:4])
 
     @property
     def components(self) -> list[dict[str, Any]]:
@@ -34,11 +34,11 @@ class FunctionKind:
 
     def encoded(self, arguments: tuple[object, ...]) -> bytes:
         """Return the bytes of a call."""
-        return self._selector + encode(self._inputs, arguments)
+        return self.selector + encode(self._inputs, arguments)
 
     def arguments_in(self, call: bytes) -> tuple[Any, ...] | None:
         """Return the arguments in the bytes of a call, None if they call something else."""
-        if call[:4] != self._selector:
+        if call[:4] != self.selector:
             return None
         try:
             return tuple(decode(self._inputs, call[4:]))

@@ -17,6 +17,9 @@ from .market import Request
 from .records import Address
 
 _SIGNATURE_BYTES = 65
+# Half the order of secp256k1, rounded down: of each pair of signatures one is above.
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+_PARITIES = (27, 28)
 _DOMAIN = [
     {"name": "name", "type": "string"},
     {"name": "version", "type": "string"},
@@ -90,8 +93,13 @@ def typed_membership(
 
 
 def signer_of(typed: dict[str, Any], signature: bytes) -> Address | None:
-    """Return who signed typed data; None where nobody can have."""
-    if len(signature) != _SIGNATURE_BYTES:
+    """Return who signed typed data; None where nobody can have, as the contract sees it.
+
+    Libraries take more forms of the same signature than the contract does.
+    """
+    if len(signature) != _SIGNATURE_BYTES or signature[64] not in _PARITIES:
+        return None
+    if int.from_bytes(signature[32:64]) > _HALF_ORDER:
         return None
     try:
         message = encode_typed_data(full_message=typed)

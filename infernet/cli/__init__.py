@@ -1,7 +1,8 @@
 """The command line: one place where errors become one clear message and an exit code.
 
 0 done · 2 usage · 3 bad input or model · 4 chain or balance · 5 a verdict against expectation ·
-6 this machine's bits differ · 7 the player's own file · 8 the queue · 9 the gateway
+6 this machine's bits differ · 7 the player's own file · 8 the queue · 9 the gateway ·
+10 a process of a local network
 """
 
 from __future__ import annotations
@@ -23,23 +24,18 @@ from infernet.actors.errors import ActorError
 from infernet.audit.errors import AuditError
 from infernet.backend.errors import BackendError, ConformanceError
 from infernet.chain.errors import ChainError
+from infernet.client.errors import ClientError
 from infernet.config import ConfigError
 from infernet.keys import KeyStoreError
+from infernet.local.errors import LocalError
 from infernet.models.errors import ModelError
-from infernet.monitor.metrics import MonitorError
+from infernet.monitor.errors import MonitorError
 from infernet.queue.errors import QueueError
 from infernet.store.errors import StoreError
 from interpreter.errors import InterpreterError
 
-from . import api, chain, config, dispute, fisherman, miner, model, task
-from .conformance import conformance
-from .demo import demo
-from .demo_play import DemoFailed
-from .doctor import doctor
-from .register import register
-from .replay import replay
-from .status import status
-from .worker import worker
+from .errors import DemoFailed
+from .lazy import LazyGroup
 
 KNOWN = (
     ModelError,
@@ -54,6 +50,8 @@ KNOWN = (
     ExecutorError,
     FishermanError,
     GatewayError,
+    ClientError,
+    LocalError,
     DemoFailed,
     BackendError,
     InterpreterError,
@@ -63,27 +61,13 @@ _BAD_INPUT = 3
 _NOT_CONFORMING = 6
 
 app = typer.Typer(
+    cls=LazyGroup,
     help="INT8 inference that anyone can check.",
     no_args_is_help=True,
     add_completion=False,
     # A traceback with local variables could show a key.
     pretty_exceptions_enable=False,
 )
-app.command()(demo)
-app.command()(doctor)
-app.command()(status)
-app.command()(replay)
-app.command()(worker)
-model.app.command("conformance")(conformance)
-model.app.command("register")(register)
-app.add_typer(model.app, name="model")
-app.add_typer(chain.app, name="chain")
-app.add_typer(api.app, name="api")
-app.add_typer(miner.app, name="miner")
-app.add_typer(fisherman.app, name="fisherman")
-app.add_typer(task.app, name="task")
-app.add_typer(dispute.app, name="dispute")
-app.add_typer(config.app, name="config")
 
 
 def print_version(wanted: bool) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 import uvicorn
 
-from api.access.limits import Limits
-from api.access.server import server_options
-from api.app import create_app
-from api.opening import opened
+from api.access.server import Server, server_options
+from api.app import create_app, send_away
+from api.opening import limits_of, opened
 from infernet.config import load
 
 from . import api_key
@@ -30,8 +30,10 @@ from .options import (
 app = typer.Typer(help="Take tasks over REST and send them to the chain.", no_args_is_help=True)
 app.add_typer(api_key.app, name="key")
 
-# Streams of events never end by themselves.
+# For answers that are under way.
 _GRACE_SECONDS = 5
+# What went wrong is logged by then.
+_NOT_STARTED = 3
 
 
 @app.command("run")
@@ -50,15 +52,21 @@ def run(
     set_up_logs(log_level, log_format)
     flags = seam_flags(rpc, contracts, keystore, passphrase_file)
     settings = load(config, flags | {"api.host": host, "api.port": port}).config
-    uvicorn.run(
-        create_app(settings),
+    gateway = create_app(settings)
+    options = uvicorn.Config(
+        gateway,
         host=settings.api.host,
         port=settings.api.port,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        **server_options(Limits()),
+        **server_options(limits_of(settings), settings.api.proxies),
     )
+    server = Server(options, lambda: send_away(gateway))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(_NOT_STARTED)
 
 
 @app.command("reindex")

@@ -17,7 +17,7 @@ from infernet.chain.records import Wei
 from infernet.chain.wallet import in_ether
 
 _STYLES = {
-    "requester": "cyan",
+    "gateway": "cyan",
     "honest executor": "green",
     "lying executor": "red",
     "fisherman": "yellow",
@@ -56,6 +56,10 @@ class Screen:
         self.console.print(f"  {who} {gas}  {escape(report.what)}")
         if report.position:
             self.console.print(f"      [dim]{_position(report.position)}[/dim]")
+
+    def hear(self, text: str) -> None:
+        """Print what the gateway says to whoever asks it."""
+        self.console.print(f"      [dim]REST: {escape(text)}[/dim]")
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; all but the first column are numbers."""

@@ -1,10 +1,18 @@
-"""`infernet demo`: an honest task becomes final; a lie is narrowed to one step and slashed."""
+"""`infernet demo`: an honest task becomes final; a lie is narrowed to one step and slashed.
+
+Chain, queue, gateway, worker, two miners and a fisherman are processes of their own; this one
+asks over REST as any requester does, and then asks the chain whether all of it truly happened.
+"""
 
 from __future__ import annotations
 
 import json
 import random
+import tempfile
 import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,33 +20,34 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from infernet.backend.conformance import Report as Conformance
-from infernet.backend.conformance import require_conformance
-from infernet.backend.hashing import hash_bytes
-from infernet.chain.connection import Chain, connect, embedded_chain
 from infernet.chain.records import Wei
 from infernet.chain.wallet import Sent
-from infernet.models.pipeline import Model
-from infernet.models.store import load_model
+from infernet.local.folder import Folder
+from infernet.local.network import Network
+from infernet.local.supervisor import Supervisor
 
+from .chain import Engine
 from .console import Screen, ether
-from .demo_cast import CHEAT, FISHERMAN, Cast, set_stage
+from .demo_cast import CHEAT, WATCHER, Cast, begin, staged
 from .demo_lie import MUTATION
 from .demo_play import (
     Dispute,
     Holdings,
     Tasks,
+    Watch,
     check_all,
     check_money,
+    check_receipt,
     dispute_of,
     owned_by_all,
     play,
-    request_two,
 )
 from .demo_scene import Scene, compare_answers, name_answer, prepare
 from .explain import Disputed, explain
+from .up import adopt, chosen_engine, interruptible
 
 DEFAULT_MODEL = "digits"
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +55,21 @@ class Result:
     """What happened, all of it read back from the chain or measured."""
 
     scene: Scene
-    chain: Chain
     cast: Cast
     tasks: Tasks
     dispute: Dispute
     disputed: Disputed
     answer: str
+    receipt: str
     before: Holdings
     after: Holdings
     seconds: float
 
 
 def demo(
-    model: Annotated[str, typer.Option(help="A shipped or imported model.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(help="A shipped or imported model, or its folder.")
+    ] = DEFAULT_MODEL,
     input_file: Annotated[
         Path | None, typer.Option("--input", help="A picture, or an .npy array.")
     ] = None,
@@ -69,12 +80,12 @@ def demo(
         str, typer.Option("--lie-at", help="The step that is falsified: a number or 'random'.")
     ] = "random",
     seed: Annotated[int | None, typer.Option(help="Makes the random choices repeatable.")] = None,
-    rpc: Annotated[
-        str | None,
-        typer.Option(
-            envvar="INFERNET_RPC_URL", help="A development node, such as anvil; default: embedded."
-        ),
-    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Of the chain. auto: anvil where it is installed, else py-evm.")
+    ] = Engine.AUTO,
+    is_open: Annotated[
+        bool, typer.Option("--open", help="Leave the explorer open until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Serve one task honestly and one with a lie, and see both end as they must.
 
@@ -82,18 +93,53 @@ def demo(
     """
     began = time.monotonic()
     screen = Screen.open(to_stderr=as_json)
-    scene = prepare(model, input_file, lie_at, random.Random(seed))
-    chain = embedded_chain() if rpc is None else connect(rpc)
-    conformance = require_conformance()
-    introduce(screen, scene, chain, conformance)
-    result = run(screen, scene, chain, conformance, began)
-    if as_json:
-        typer.echo(json.dumps(as_object(result)))
-    else:
-        conclude(screen, result)
+    rng = random.Random(seed)
+    with interruptible(), network_of(model, engine) as (network, supervisor):
+        try:
+            # What is wrong with the options is said before anything runs.
+            scene = prepare(model, input_file, lie_at, rng)
+            introduce(screen, scene, network)
+            accounts = begin(network, supervisor)
+            with staged(network, supervisor, accounts, scene) as cast:
+                result = run(screen, scene, cast, began)
+                if is_open:
+                    cast.recall_players()
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+        if as_json:
+            typer.echo(json.dumps(as_object(result)))
+        else:
+            conclude(screen, result)
+        if is_open:
+            _leave_open(screen, network, supervisor)
 
 
-def introduce(screen: Screen, scene: Scene, chain: Chain, conformance: Conformance) -> None:
+@contextmanager
+def network_of(model: str, engine: Engine) -> Iterator[tuple[Network, Supervisor]]:
+    """Give a network that is gone afterwards, and who looks after its processes."""
+    with tempfile.TemporaryDirectory(prefix="infernet-demo-") as place:
+        folder = Folder(Path(place).resolve())
+        with folder.held() as lock:
+            (adopted,) = adopt(folder, [model])
+            network = Network(folder, chosen_engine(engine), (adopted.manifest.name,))
+            try:
+                with Supervisor(folder.logs, lambda what: None, (lock,)) as supervisor:
+                    yield network, supervisor
+            finally:
+                network.broker.remove()
+
+
+def _leave_open(screen: Screen, network: Network, supervisor: Supervisor) -> None:
+    url = f"{network.gateway}/explorer"
+    screen.line(f"the explorer stays at {url} until Ctrl-C")
+    webbrowser.open(url)
+    with suppress(KeyboardInterrupt):
+        while True:
+            supervisor.require_alive()
+            time.sleep(1)
+
+
+def introduce(screen: Screen, scene: Scene, network: Network) -> None:
     """Say what is about to happen."""
     header = scene.model.program.header
     screen.title(f"Model {scene.name}")
@@ -104,24 +150,14 @@ def introduce(screen: Screen, scene: Scene, chain: Chain, conformance: Conforman
     )
     honest, disputed = (source.name for source in scene.sources)
     screen.line(f"inputs: {honest} for the honest task, {disputed} for the disputed one")
-    screen.line(f"conformance: {conformance.vectors} vectors exact ({conformance.engine})")
-    screen.title(f"Setting the stage on {chain.name}")
+    screen.title(f"Starting the network: {network.engine}, queue, gateway, worker, players")
 
 
-def run(
-    screen: Screen, scene: Scene, chain: Chain, conformance: Conformance, began: float
-) -> Result:
+def run(screen: Screen, scene: Scene, cast: Cast, began: float) -> Result:
     """Play the demonstration, check it on chain, and return what happened."""
-
-    def load() -> Model:
-        return load_model(scene.name, hash_bytes)
-
-    def show_progress(done: int, total: int) -> None:
-        screen.line(f"registration: {done} of {total} operators checked on chain")
-
-    cast = set_stage(chain, load, scene.lie, conformance, screen.report, show_progress)
-    setup_gas = sum(sent.gas_used for sent in cast.setup)
-    screen.line(f"contracts deployed and model registered: {setup_gas:,} gas")
+    for name, pid in cast.supervisor.pids().items():
+        screen.line(f"{name:<10} process {pid}")
+    screen.line(f"gateway at {cast.network.gateway}, chain at {cast.network.node}")
     screen.line(
         f"each move of a dispute cuts what is left into {scene.lie.arity} parts (the arity)"
     )
@@ -133,35 +169,40 @@ def run(
         f"{scene.lie.step:,}, and compute on from that. Below each move of the dispute: the steps "
         "still in doubt, and the time left to executor / challenger."
     )
-    tasks = request_two(cast, scene.inputs, screen.report)
-    play(cast, tasks, screen.report)
+    watch = Watch(cast, screen.report, lambda name, state: screen.hear(f"{name}: {state}"))
+    tasks = play(cast, scene, watch)
+    cast.dismiss_players()
+    watch.look()
     truth, lie = scene.truth, scene.lie
-    expected = truth.engine.run(np.frombuffer(scene.inputs[0], np.uint8)).tobytes()
+    first = truth.engine.run(np.frombuffer(scene.inputs[0], np.uint8)).tobytes()
     dispute, after = dispute_of(cast, tasks), owned_by_all(cast)
-    check_all(cast, tasks, expected, dispute, lie.disputed)
+    check_all(cast, tasks, scene, (first, truth.output), dispute)
     check_money(cast, before, after)
+    receipt = check_receipt(cast, tasks, scene)
     names = scene.model.manifest.operator_names
     disputed = explain(scene.model.program, names, truth, lie.told_on(truth), lie.disputed)
-    answer = name_answer(scene.model.manifest, expected)
+    answer = name_answer(scene.model.manifest, first)
     seconds = time.monotonic() - began
-    return Result(scene, chain, cast, tasks, dispute, disputed, answer, before, after, seconds)
+    return Result(scene, cast, tasks, dispute, disputed, answer, receipt, before, after, seconds)
 
 
 def as_object(result: Result) -> dict[str, Any]:
     """Return a result as the JSON object that `--json` prints; amounts are decimal wei."""
     cast, dispute = result.cast, result.dispute
-    played = [each for sent in cast.sent.values() for each in sent]
+    played = [each for sent in cast.chronicle.sent.values() for each in sent]
     assert dispute.proof is not None
     return {
         "model": result.scene.name,
         "program_root": f"0x{cast.root.hex()}",
         "steps": result.scene.model.program.header.steps_per_iteration,
-        "chain": result.chain.name,
+        "chain": cast.network.engine,
         "honest_task": {
             "id": f"0x{result.tasks.honest.hex()}",
             "final": True,
             "answer": result.answer,
         },
+        "disputed_task": {"id": f"0x{result.tasks.disputed.hex()}"},
+        "receipt": json.loads(result.receipt),
         "dispute": {
             "id": f"0x{dispute.game_id.hex()}",
             "winner": dispute.winner,
@@ -187,10 +228,6 @@ def as_object(result: Result) -> dict[str, Any]:
         "gas": sum(sent.gas_used for sent in played),
         "proof_gas": dispute.proof.gas_used,
         "proof_calldata_bytes": dispute.proof.calldata_bytes,
-        "setup": {
-            "transactions": len(cast.setup),
-            "gas": sum(sent.gas_used for sent in cast.setup),
-        },
         "balances": {
             "before": _amounts(result.before),
             "after": _amounts(result.after),
@@ -226,11 +263,13 @@ def conclude(screen: Screen, result: Result) -> None:
     screen.title("Verdict")
     honest, lied_about = (source.name for source in result.scene.sources)
     screen.prose(f"The honest result is final: {honest} gives {result.answer}.")
+    screen.line("Its receipt, fetched over REST, is right by itself and by the chain.")
     screen.prose(f"The false result: {lied_about} gives {compare_answers(result.scene)}.")
     screen.prose(
-        f"The {CHEAT} is slashed; the {FISHERMAN} won in {len(dispute.sent)} transactions and "
+        f"The {CHEAT} is slashed; the {WATCHER} won in {len(dispute.sent)} transactions and "
         f"{gas:,} gas."
     )
+    screen.prose("The disputed task is open again, to whoever computes it truly.")
     screen.line(f"{result.seconds:.1f} s")
 
 

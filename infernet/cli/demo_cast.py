@@ -1,121 +1,132 @@
-"""The stage of a demonstration: a chain with contracts on it, and actors with their own keys."""
+"""The stage of a demonstration: a network of processes, and accounts that share only the chain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from executor.actor import Executor
-from executor.policy import Policy
-from executor.registration import carry_out, plan
-from fisherman.actor import Fisherman
-from infernet.actors.holdings import Run, hold
-from infernet.actors.report import Tell
-from infernet.backend.conformance import Report as Conformance
-from infernet.backend.engine import Engine, open_engine
-from infernet.backend.trace import Trace
-from infernet.chain.connection import Chain
-from infernet.chain.deploy import PRODUCTION, Constants, deploy
+from api.access.keys import Scope, changing
+from infernet.chain.deploy import PRODUCTION, Constants
 from infernet.chain.deployment import Contracts
-from infernet.chain.records import MarketConstants, ProgramRoot, Wei
-from infernet.chain.registry import Progress
-from infernet.chain.wallet import KeySigner, Sent, Wallet, faucet
-from infernet.models.pipeline import Model
-from interpreter.program import Program
+from infernet.chain.records import Address, MarketConstants, ProgramRoot, Wei
+from infernet.chain.wallet import in_ether
+from infernet.local.folder import Settings
+from infernet.local.network import CHAIN, FISHERMAN, GATEWAY, MINER, Network
+from infernet.local.services import Service
+from infernet.local.supervisor import Supervisor, names
 
-from .demo_lie import Lie
+from .demo_chronicle import Chronicle
+from .demo_requests import Requester
+from .demo_scene import Scene
 
-_ETHER = 10**18
-FUNDS = Wei(100 * _ETHER)
-FEE = Wei(_ETHER // 10)
-REQUESTER, HONEST, CHEAT, FISHERMAN = "requester", "honest executor", "lying executor", "fisherman"
+REQUESTER, HONEST, CHEAT = "gateway", "honest executor", "lying executor"
+WATCHER = "fisherman"
+LIAR = "liar"
 
-LoadModel = Callable[[], Model]
+# Long enough for whoever has to act, short enough to watch.
+_WINDOW_SECONDS, _OPEN_SECONDS = 15, 8
+_STEPS_PER_SECOND = 2_000_000
 
 
 @dataclass(slots=True)
 class Cast:
-    """Everybody on stage, with what each sent. The actors share nothing but the chain."""
+    """Everybody on stage: `accounts` by name; `players`: the honest ones that act by themselves."""
 
+    network: Network
+    supervisor: Supervisor
     contracts: Contracts
-    wallets: dict[str, Wallet]
-    sent: dict[str, list[Sent]]
-    setup: list[Sent]
-    honest: Executor
-    cheat: Executor
-    fisherman: Fisherman
+    accounts: dict[str, Address]
+    chronicle: Chronicle
+    requester: Requester
     root: ProgramRoot
     stake: Wei
+    players: tuple[Service, ...]
+
+    def enter_liar(self) -> None:
+        """Give the liar its cue: it stakes and looks for a task."""
+        _cue(self.network).touch()
+
+    def dismiss_players(self) -> None:
+        """End all who act on the chain by themselves."""
+        self.supervisor.end(LIAR, *names(self.players))
+
+    def recall_players(self) -> None:
+        """Let the honest ones go on."""
+        self.supervisor.start(*self.players)
 
 
-def constants_for(chain: Chain, arity: int, steps: int) -> Constants:
-    """Return production's parameters where time can be skipped, else short periods."""
-    if chain.is_embedded:
-        return PRODUCTION.with_arity(arity)
-    window = 15 + steps // 2_000_000
+def constants_for(arity: int, steps: int) -> Constants:
+    """Return production's parameters with periods that a watcher can wait for."""
+    longer = steps // _STEPS_PER_SECOND
+    window = _WINDOW_SECONDS + longer
     market = MarketConstants(window, 120, 60, 1_000, PRODUCTION.market.reveal_bond_wei)
     game = replace(
-        PRODUCTION.game, arity=arity, open_seconds=window, clock_seconds=60, grace_seconds=20
+        PRODUCTION.game,
+        arity=arity,
+        open_seconds=_OPEN_SECONDS + longer,
+        clock_seconds=60,
+        grace_seconds=20,
     )
     return replace(PRODUCTION, market=market, game=game)
 
 
-def set_stage(
-    chain: Chain,
-    load: LoadModel,
-    lie: Lie,
-    conformance: Conformance,
-    tell: Tell,
-    on_progress: Progress,
-) -> Cast:
-    """Deploy, register the model, and give every actor a key, funds and its own model."""
-    setup: list[Sent] = []
-    bank = Wallet(chain, faucet(chain), setup.append)
-    program = load().program
-    deployer = Wallet(chain, KeySigner.create(), setup.append)
-    bank.transfer(deployer.address, FUNDS)
-    steps = program.header.steps_per_iteration * program.header.max_iterations
-    contracts = deploy(deployer, constants_for(chain, lie.arity, steps))
-    info = contracts.registry.register(deployer, program, on_progress=on_progress)
-    signers = {name: KeySigner.create() for name in (REQUESTER, HONEST, CHEAT, FISHERMAN)}
-    sent: dict[str, list[Sent]] = {name: [] for name in signers}
-    wallets = {name: Wallet(chain, signers[name], sent[name].append) for name in signers}
-    for wallet in wallets.values():
-        bank.transfer(wallet.address, FUNDS)
-    policy = Policy(info.minimum_stake, max_tasks=1, minimum_seconds=1)
+def begin(network: Network, supervisor: Supervisor) -> dict[str, Address]:
+    """Start chain and queue, and make everybody's key meanwhile; return the accounts by name."""
+    network.take_port(CHAIN)
+    network.take_port(GATEWAY)
+    base = network.base()
+    supervisor.start(*base)
+    roles = {REQUESTER: GATEWAY, HONEST: MINER, CHEAT: LIAR, WATCHER: FISHERMAN}
+    return {name: network.folder.account(role) for name, role in roles.items()}
 
-    def executor(name: str, told: Lie | None) -> Executor:
-        own = Contracts(chain, contracts.deployment)
-        model = load().program
-        programs = {"model": model}
-        carry_out(own, wallets[name], plan(own, wallets[name], policy, programs), programs)
-        setup.extend(sent[name])
-        sent[name].clear()
-        holdings = hold(own, model, runner(model, told))
-        return Executor(own, wallets[name], holdings, policy, conformance, name, tell)
 
-    own, model = Contracts(chain, contracts.deployment), load().program
-    watched = hold(own, model, runner(model, None))
-    signer = signers[FISHERMAN]
-    return Cast(
-        contracts,
-        wallets,
-        sent,
-        setup,
-        executor(HONEST, None),
-        executor(CHEAT, lie),
-        Fisherman(own, wallets[FISHERMAN], signer, watched, conformance, FISHERMAN, tell),
-        ProgramRoot(program.root),
-        info.minimum_stake,
+@contextmanager
+def staged(
+    network: Network, supervisor: Supervisor, accounts: dict[str, Address], scene: Scene
+) -> Iterator[Cast]:
+    """Deploy, fund, and give everybody but the liar once they are ready."""
+    supervisor.await_ready(*supervisor.pids())
+    chain, header = network.chain(), scene.model.program.header
+    steps = header.steps_per_iteration * header.max_iterations
+    contracts = network.found(chain, constants_for(scene.lie.arity, steps))
+    network.fund(chain, list(accounts.values()))
+    network.register(contracts, [scene.model])
+    stake = contracts.registry.floor(scene.model.program)
+    players = (
+        network.player(MINER, ("miner", "run", "--yes"), _serving(stake)),
+        network.player(FISHERMAN, ("fisherman", "run")),
     )
+    # It does not hand its runs to the worker, which would compute them truly.
+    settings = {**_serving(stake), "backend": {"type": "onnxruntime"}}
+    told = (str(scene.lie.step), str(_cue(network)))
+    liar = network.player(LIAR, told, settings, "infernet.cli.demo_liar")
+    serving = (*network.serving(), *players)
+    supervisor.start(*serving, liar)
+    with changing(network.folder.data) as keys:
+        _, key = keys.create("demo", [Scope.TASKS_READ, Scope.TASKS_WRITE])
+    supervisor.await_ready(*names(serving))
+    known = {address: name for name, address in accounts.items()}
+    with Requester.calling(network.gateway, key) as requester:
+        yield Cast(
+            network,
+            supervisor,
+            contracts,
+            accounts,
+            Chronicle(contracts, known),
+            requester,
+            ProgramRoot(scene.model.program.root),
+            stake,
+            players,
+        )
 
 
-def runner(program: Program, lie: Lie | None) -> Callable[[bytes], Run]:
-    """Return what runs a program on an input, truly or with one lie."""
-    engine: Engine = open_engine(program)
+def _cue(network: Network) -> Path:
+    return network.folder.root / "cue"
 
-    def start(data: bytes) -> Run:
-        trace = Trace(program, data, engine)
-        return trace if lie is None else lie.told_on(trace)
 
-    return start
+def _serving(stake: Wei) -> Settings:
+    """Return the settings of a miner that can back one task at a time."""
+    amount = in_ether(stake).split()[0]
+    return {"infernet": {"enabled": True, "stake": amount, "max_tasks": 1}}

@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from infernet.actors.report import Report, Tell
-from infernet.chain.deployment import Contracts
+from infernet.actors.report import Tell
+from infernet.audit.certify import contradictions
+from infernet.audit.receipt import read_receipt
+from infernet.audit.replay import replay, trace_of
 from infernet.chain.errors import ChainError
-from infernet.chain.feed import Event
 from infernet.chain.game import ChallengeFound
-from infernet.chain.market import AssertionFound, Request
-from infernet.chain.records import (
-    AssertionStatus,
-    GameId,
-    GameStatus,
-    Seconds,
-    TaskId,
-    TaskStatus,
-    Wei,
-)
+from infernet.chain.logs import Event
+from infernet.chain.market import AssertionFound
+from infernet.chain.records import AssertionStatus, GameId, GameStatus, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import Sent, in_ether
 
-from .demo_cast import CHEAT, FEE, FISHERMAN, HONEST, REQUESTER, Cast
+from .demo_cast import CHEAT, HONEST, WATCHER, Cast
+from .demo_scene import Scene
+from .errors import DemoFailed
 
 T = TypeVar("T")
 
-_PAUSE_SECONDS = 0.25
-_PATIENCE_SECONDS = 60
-_LIVE = (GameStatus.COMMITTED, GameStatus.EXECUTOR_TURN, GameStatus.CHALLENGER_TURN)
-
-
-class DemoFailed(Exception):
-    """Something that a demonstration promises did not happen."""
-
-    exit_code = 5
+_PAUSE_SECONDS = 0.4
+_PATIENCE_SECONDS = 150
+_UNCLAIMED = (TaskStatus.NONE, TaskStatus.OPEN)
+_REOPENED = (TaskStatus.OPEN, TaskStatus.CLAIMED, TaskStatus.ASSERTED, TaskStatus.FINAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """The two requests: who serves the first is honest, who serves the second lies."""
+    """The two requests: of the first the result is true, of the second false at first."""
 
     honest: TaskId
     disputed: TaskId
@@ -66,128 +58,129 @@ class Holdings:
     burned: Wei
 
 
+@dataclass(slots=True)
+class Watch:
+    """Shows what happens while it is waited for. `hear`: what the gateway says of a task."""
+
+    cast: Cast
+    tell: Tell
+    hear: Callable[[str, str], None]
+    tasks: dict[str, TaskId] = field(default_factory=dict)
+    _states: dict[str, str] = field(default_factory=dict)
+
+    def until(self, what: str, has_happened: Callable[[], bool]) -> None:
+        """Return when something has happened.
+
+        Raises ServiceFailed if a process ends, DemoFailed if it takes too long.
+        """
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not has_happened():
+            self.cast.supervisor.require_alive()
+            if time.monotonic() > end:
+                raise DemoFailed(f"not within {_PATIENCE_SECONDS} s: {what}")
+            self.look()
+            time.sleep(_PAUSE_SECONDS)
+        self.look()
+
+    def look(self) -> None:
+        """Tell what is new on the chain, and at the gateway."""
+        for report in self.cast.chronicle.look():
+            self.tell(report)
+        for name, task_id in self.tasks.items():
+            task = self.cast.requester.task(task_id)
+            state = f"{task['state']}, finality {task['finality']}"
+            if self._states.get(name) != state:
+                self._states[name] = state
+                self.hear(name, state)
+
+
+def play(cast: Cast, scene: Scene, watch: Watch) -> Tasks:
+    """Request both tasks; return when one is final and the liar of the other has lost its stake.
+
+    Who serves what follows from the rules alone: the honest executor has the stake for one task
+    at a time, so the second is left to whoever comes. Once its stake is free again, the second,
+    which is open again, may be its own as well.
+    """
+    market = cast.contracts.market
+    (first, second), (one, other) = scene.sources, scene.inputs
+    honest = cast.requester.request(scene.name, first, one)
+    watch.tasks["first task"] = honest
+    watch.until("the first task is claimed", lambda: market.task(honest).status not in _UNCLAIMED)
+    cast.enter_liar()
+    disputed = cast.requester.request(scene.name, second, other)
+    watch.tasks["second task"] = disputed
+    tasks = Tasks(honest, disputed)
+    watch.until("a final task and a slashed liar", lambda: is_over(cast, tasks))
+    return tasks
+
+
+def is_over(cast: Cast, tasks: Tasks) -> bool:
+    """Return whether the honest task is final and the challenger has been paid."""
+    market, games = cast.contracts.market, cast.contracts.games
+    if market.task(tasks.honest).status is not TaskStatus.FINAL:
+        return False
+    found = market.assertions(taskId=tasks.disputed)
+    return any(games.contest(each.assertion_id).rewarded for each in found)
+
+
 def owned_by_all(cast: Cast) -> Holdings:
     """Return everybody's balances."""
-    vault = cast.contracts.vault
+    vault, chain = cast.contracts.vault, cast.contracts.chain
     owned = {
-        name: Wei(wallet.balance + vault.balance(wallet.address).total)
-        for name, wallet in cast.wallets.items()
+        name: Wei(chain.balance(address) + vault.balance(address).total)
+        for name, address in cast.accounts.items()
     }
     return Holdings(owned, vault.burned())
 
 
-def request_two(cast: Cast, inputs: tuple[bytes, bytes], tell: Tell) -> Tasks:
-    """Request both tasks, each with its input in the transaction."""
-    # Nobody can become final before a window has passed, so nobody takes the reopened task then.
-    period = cast.contracts.market_constants.window_seconds
-    deadline = Seconds(cast.contracts.chain.next_timestamp() + period)
-    market, wallet = cast.contracts.market, cast.wallets[REQUESTER]
-    found = []
-    for nonce, data in enumerate(inputs):
-        request = Request(cast.root, FEE, deadline, nonce)
-        task_id, sent = market.request_with_input(wallet, request, data, FEE)
-        what = "requests a run, its input included"
-        tell(Report(REQUESTER, wallet.address, "task_requested", what, sent, task_id))
-        found.append(task_id)
-    return Tasks(found[0], found[1])
-
-
-def play(cast: Cast, tasks: Tasks, tell: Tell) -> None:
-    """Let everybody act until the first task is final and the liar has lost its stake.
-
-    Then the requester takes back the fee of the other one, which nobody has earned.
-
-    Each actor looks at the chain and acts on what it sees, in turn; where nobody can act, time
-    passes. Raises DemoFailed when nothing can happen any more.
-    """
-    while not is_over(cast.contracts, tasks):
-        has_acted = cast.honest.tick()
-        # A slashed liar goes home: it would only claim the reopened task and lie again.
-        if not is_slashed(cast, tasks):
-            has_acted |= cast.cheat.tick()
-        has_acted |= cast.fisherman.tick()
-        if not has_acted:
-            pass_time(cast.contracts)
-    wallet = cast.wallets[REQUESTER]
-    sent = cast.contracts.market.reclaim_fee(wallet, tasks.disputed)
-    what = "takes back the fee that nobody earned"
-    tell(Report(REQUESTER, wallet.address, "fee_reclaimed", what, sent, tasks.disputed))
-
-
-def is_over(contracts: Contracts, tasks: Tasks) -> bool:
-    """Return whether the honest task is final and the challenger has been paid."""
-    if contracts.market.task(tasks.honest).status is not TaskStatus.FINAL:
-        return False
-    found = contracts.market.assertions(contracts.deployment.block, taskId=tasks.disputed)
-    return any(contracts.games.contest(each.assertion_id).rewarded for each in found)
-
-
-def is_slashed(cast: Cast, tasks: Tasks) -> bool:
-    """Return whether the chain has taken the liar's stake."""
-    market, block = cast.contracts.market, cast.contracts.deployment.block
-    found = market.assertions(block, taskId=tasks.disputed)
-    statuses = [market.assertion(each.assertion_id).status for each in found]
-    return AssertionStatus.SLASHED in statuses
-
-
-def pass_time(contracts: Contracts) -> None:
-    """Wait until something is due: an embedded chain travels there, another one is waited for."""
-    chain = contracts.chain
-    now = chain.next_timestamp()
-    # A node's next block may be a little behind what is due; an embedded chain's never is.
-    patience = 0 if chain.is_embedded else _PATIENCE_SECONDS
-    due = [when for when in _due_times(contracts) if when + patience > now]
-    if not due:
-        raise DemoFailed("nobody has anything to do any more, and yet it is not over")
-    if chain.is_embedded:
-        chain.travel_to(min(due))
-    else:
-        time.sleep(_PAUSE_SECONDS)
-
-
 def dispute_of(cast: Cast, tasks: Tasks) -> Dispute:
-    """Return the dispute as the chain tells it, or raise DemoFailed if there was none."""
-    games, block = cast.contracts.games, cast.contracts.deployment.block
+    """Return the dispute as the chain tells it, or raise ChainError if there was none."""
+    games = cast.contracts.games
     asserted = _lying_assertion(cast, tasks)
     challenge = _only(
-        games.challenges(block, assertionId=asserted.assertion_id), "one challenge of the lie"
+        games.challenges(assertionId=asserted.assertion_id), "one challenge of the lie"
     )
     game_id = challenge.game_id
-    proved = games.events("StepProved", block, gameId=game_id)
+    proved = games.events("StepProved", gameId=game_id)
     record = games.game(game_id)
-    winner = {GameStatus.WON: FISHERMAN, GameStatus.LOST: CHEAT}.get(record.status, "nobody")
+    winner = {GameStatus.WON: WATCHER, GameStatus.LOST: CHEAT}.get(record.status, "nobody")
     return Dispute(
         game_id,
         winner,
         int(proved[0]["step"]) if proved else None,
-        len(games.dissections(game_id, block)),
+        len(games.dissections(game_id)),
         _transactions_of(cast, challenge),
         _sent_as(cast, proved[0]) if proved else None,
     )
 
 
-def check_all(cast: Cast, tasks: Tasks, expected: bytes, dispute: Dispute, step: int) -> None:
+def check_all(
+    cast: Cast, tasks: Tasks, scene: Scene, truths: tuple[bytes, bytes], d: Dispute
+) -> None:
     """Raise DemoFailed unless the chain says that all of it happened as it had to."""
     market, games = cast.contracts.market, cast.contracts.games
-    block = cast.contracts.deployment.block
-    truth = _only(market.assertions(block, taskId=tasks.honest), "one assertion of the true result")
+    truth = _only(market.assertions(taskId=tasks.honest), "one assertion of the first task")
     lie = _lying_assertion(cast, tasks)
-    contest = games.contest(lie.assertion_id)
-    rewarded = games.events("Rewarded", block, assertionId=lie.assertion_id)
-    paid_to = rewarded[0]["challenger"] if rewarded else None
-    final = market.task(tasks.honest).status is TaskStatus.FINAL
+    every = market.assertions(taskId=tasks.disputed)
+    again = [each for each in every if each.assertion_id != lie.assertion_id]
+    rewarded = games.events("Rewarded", assertionId=lie.assertion_id)
+    inputs = tuple(market.carried_input(each) for each in (tasks.honest, tasks.disputed))
+    statuses = [market.task(each).status for each in (tasks.honest, tasks.disputed)]
     slashed = market.assertion(lie.assertion_id).status is AssertionStatus.SLASHED
     promises = {
-        "the honest task is final": final,
-        "its executor is the honest one": truth.executor == cast.wallets[HONEST].address,
-        "its output is the true one": truth.output == expected,
+        "the inputs on chain are those that were sent": inputs == scene.inputs,
+        "the honest task is final": statuses[0] is TaskStatus.FINAL,
+        "its executor is the honest one": truth.executor == cast.accounts[HONEST],
+        "its output is the true one": truth.output == truths[0],
+        "the lie is one": lie.output != truths[1],
         "the lying executor's stake is slashed": slashed,
-        "the fisherman won": dispute.winner == FISHERMAN,
-        "a one-step proof decided": dispute.proof is not None,
-        "the dispute came to the false step": dispute.step == step,
-        "the reward went to the fisherman": paid_to == cast.wallets[FISHERMAN].address,
-        "the dispute is closed": bool(contest.rewarded),
-        "the liar's fee went back": market.task(tasks.disputed).status is TaskStatus.REFUNDED,
+        "the fisherman won": d.winner == WATCHER,
+        "a one-step proof decided": d.proof is not None,
+        "the dispute came to the false step": d.step == scene.lie.disputed,
+        "the reward went to the fisherman": [each["challenger"] for each in rewarded]
+        == [cast.accounts[WATCHER]],
+        "the disputed task is open to others again": statuses[1] in _REOPENED,
+        "who serves it again tells the truth": all(each.output == truths[1] for each in again),
     }
     broken = [what for what, is_kept in promises.items() if not is_kept]
     if broken:
@@ -196,7 +189,9 @@ def check_all(cast: Cast, tasks: Tasks, expected: bytes, dispute: Dispute, step:
 
 def check_money(cast: Cast, before: Holdings, after: Holdings) -> None:
     """Raise DemoFailed unless every wei is accounted for: owned, burned, or paid for gas."""
-    paid = sum(each.fee for sent in cast.sent.values() for each in sent)
+    chronicle = cast.chronicle
+    fees = [each.fee for sent in chronicle.sent.values() for each in sent]
+    paid = sum((*fees, *chronicle.refused))
     gone = sum(before.owned.values()) - sum(after.owned.values())
     burned = after.burned - before.burned
     if gone != paid + burned:
@@ -208,40 +203,37 @@ def check_money(cast: Cast, before: Holdings, after: Holdings) -> None:
         raise DemoFailed("the lying executor lost less than its stake")
 
 
-def _due_times(contracts: Contracts) -> list[Seconds]:
-    market, games, block = contracts.market, contracts.games, contracts.deployment.block
-    due: list[Seconds] = []
-    for found in market.assertions(block):
-        if market.assertion(found.assertion_id).status is AssertionStatus.PENDING:
-            due.append(Seconds(market.assertion(found.assertion_id).window_end + 1))
-        contest = games.contest(found.assertion_id)
-        if contest.voided_at and not contest.rewarded:
-            due.append(Seconds(contest.voided_at + contracts.game_constants.open_seconds + 1))
-        for challenge in games.challenges(block, assertionId=found.assertion_id):
-            record = games.game(challenge.game_id)
-            if record.status in _LIVE:
-                due.append(Seconds(record.deadline + 1))
-    return due
+def check_receipt(cast: Cast, tasks: Tasks, scene: Scene) -> str:
+    """Return the first task's receipt, fetched over REST and right by itself and by the chain."""
+    text = cast.requester.receipt(tasks.honest)
+    receipt = read_receipt(text)
+    trace = trace_of(
+        scene.model.program, receipt.run.input, receipt.task.iterations, is_reference=False
+    )
+    if receipt.task.id != tasks.honest or receipt.finality.status != "final":
+        raise DemoFailed("the gateway's receipt is not that of the final task")
+    if not replay(receipt, trace).is_equal:
+        raise DemoFailed("the receipt's output is not what its input gives")
+    if wrong := contradictions(cast.contracts, receipt):
+        raise DemoFailed(f"the chain says otherwise of the receipt's {', '.join(wrong)}")
+    return text
 
 
 def _lying_assertion(cast: Cast, tasks: Tasks) -> AssertionFound:
-    market, block = cast.contracts.market, cast.contracts.deployment.block
-    liar = cast.wallets[CHEAT].address
-    found = market.assertions(block, taskId=tasks.disputed, executor=liar)
+    found = cast.contracts.market.assertions(taskId=tasks.disputed, executor=cast.accounts[CHEAT])
     return _only(found, "one assertion of the lie")
 
 
 def _transactions_of(cast: Cast, challenge: ChallengeFound) -> tuple[Sent, ...]:
     """Return the transactions of a dispute: the challenge, the moves and the reward."""
     kinds = ("commit", "open", "openWithProof", "dissect", "prove", "timeout", "claimReward")
-    sent = [each for name in (CHEAT, FISHERMAN) for each in cast.sent[name]]
-    ours = [each for each in sent if each.kind in kinds]
-    found = [each for each in ours if each.block_number >= challenge.block_number]
+    sent = [each for name in (CHEAT, WATCHER) for each in cast.chronicle.sent[name]]
+    found = [e for e in sent if e.kind in kinds and e.block_number >= challenge.block_number]
     return tuple(sorted(found, key=lambda each: each.block_number))
 
 
 def _sent_as(cast: Cast, event: Event) -> Sent:
-    every = [each for sent in cast.sent.values() for each in sent]
+    every = [each for sent in cast.chronicle.sent.values() for each in sent]
     return next(each for each in every if each.hash == event.transaction)
 
 

@@ -13,16 +13,19 @@ from typing import Annotated
 import typer
 
 from executor.actor import Executor
+from executor.inputs import Inputs
 from executor.policy import Policy
+from executor.pool import Pool
 from executor.registration import Plan, carry_out, plan
 from executor.withdrawal import Standing, standing, withdraw
 from infernet.actors.crew import Crew
 from infernet.chain.errors import InsufficientBalance
-from infernet.chain.records import NO_WEI, Wei
+from infernet.chain.records import NO_WEI, ProgramRoot, Wei
 from infernet.chain.wallet import in_ether
 from infernet.config import Config, ConfigError, load
 from infernet.config.values import ether as read_ether
-from infernet.keys import address_of, create_keystore, read_passphrase
+from infernet.keys import address_of, read_passphrase
+from infernet.keystore import create_keystore
 from infernet.monitor.snapshot import Capacity, Role
 from infernet.queue.jobs import Purpose
 
@@ -128,10 +131,16 @@ def run(
     Whatever ends it, the next run goes on where this one stopped.
     """
     set_up_logs(log_level, log_format)
-    player = _open(config, seam_flags(rpc, contracts, keystore, passphrase_file))
+    serve(_open(config, seam_flags(rpc, contracts, keystore, passphrase_file)), is_agreed=yes)
+
+
+def serve(player: Player, *, is_agreed: bool) -> None:
+    """Serve tasks as a player until a signal ends it. `is_agreed`: to what a first start costs."""
     player.wallet.recover()
-    policy = _prepare(player, Screen.open(to_stderr=True), is_agreed=yes)
-    watch = Watch(player, Role.MINER, Capacity(policy.max_tasks, policy.stake_wei))
+    policy = _prepare(player, Screen.open(to_stderr=True), is_agreed=is_agreed)
+    pool = _pool_of(player)
+    counts = dict if pool is None else lambda: pool.counts
+    watch = Watch(player, Role.MINER, Capacity(policy.max_tasks, policy.stake_wei), counts)
 
     def make() -> Executor:
         return Executor(
@@ -145,9 +154,10 @@ def run(
             player.database,
             Crew(player.config.infernet.max_tasks),
             watch.on_inference,
+            pool,
         )
 
-    play(player, watch, make)
+    play(player, watch, make, pool)
 
 
 @app.command("withdraw")
@@ -190,6 +200,19 @@ def policy_of(config: Config) -> Policy:
     """Return what the settings want of a miner; raises PolicyError."""
     table = config.infernet
     return Policy(Wei(table.stake), table.max_tasks)
+
+
+def _pool_of(player: Player) -> Pool | None:
+    """Return the pool of the gateways in the settings, not started; None without any."""
+    gateways = player.config.pool.gateways
+    if not gateways or not player.config.infernet.enabled:
+        return None
+    sizes = {
+        ProgramRoot(model.program.root): model.program.header.input_type.byte_count
+        for model in player.models.values()
+    }
+    inputs = Inputs(player.contracts.market, player.database)
+    return Pool(gateways, player.contracts, player.signer, sizes, inputs)
 
 
 def _open(config: Path | None, flags: dict[str, object]) -> Player:

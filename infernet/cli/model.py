@@ -26,7 +26,12 @@ from infernet.models.manifest import Coding, Pixels
 from infernet.models.pipeline import Model, Notice, Options, import_source
 from infernet.models.source import Source, read_model, read_onnx
 
+from .conformance import conformance
+from .register import register
+
 app = typer.Typer(no_args_is_help=True, help="Import, build and inspect models.")
+app.command("conformance")(conformance)
+app.command("register")(register)
 
 _out = Console()
 _err = Console(stderr=True)

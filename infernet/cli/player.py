@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Event
 
@@ -137,10 +138,16 @@ class Observers:
 
 
 class Watch:
-    """Alerts and metrics of one player, for as long as it runs."""
+    """Alerts and metrics of one player, for as long as it runs. `pool`: what came of gateways."""
 
-    def __init__(self, player: Player, role: Role, capacity: Capacity | None = None) -> None:
-        self._player, self._role, self._capacity = player, role, capacity
+    def __init__(
+        self,
+        player: Player,
+        role: Role,
+        capacity: Capacity | None = None,
+        pool: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        self._player, self._role, self._capacity, self._pool = player, role, capacity, pool
         self._names = {ProgramRoot(m.program.root): name for name, m in player.models.items()}
         config = player.config
         url = config.fisherman.webhook
@@ -193,6 +200,7 @@ class Watch:
             lambda: check_adapter(adapter, threads).is_exact,
             lambda: self._alerts.raised,
             self._fates,
+            self._pool,
         )
         return Monitor(observatory, sources)
 
@@ -203,8 +211,13 @@ class Watch:
         return {"sent": counts.sent, "failed": counts.failed, "dropped": counts.dropped}
 
 
-def play(player: Player, watch: Watch, make_actor: Callable[[], Actor]) -> None:
-    """Run an actor until a signal ends it."""
+def play(
+    player: Player,
+    watch: Watch,
+    make_actor: Callable[[], Actor],
+    beside: AbstractContextManager[object] | None = None,
+) -> None:
+    """Run an actor until a signal ends it. `beside`: entered for as long as it plays."""
     stop = Event()
     stop_on_signals(stop)
     watch.start()
@@ -212,7 +225,9 @@ def play(player: Player, watch: Watch, make_actor: Callable[[], Actor]) -> None:
     log.info("started", account=player.wallet.address, chain=player.chain.name)
     try:
         pace = Pace(poll_seconds=player.config.network.poll_seconds)
-        run(make_actor(), player.wallet, stop, watch.observers, pace)
+        actor = make_actor()
+        with beside or nullcontext():
+            run(actor, player.wallet, stop, watch.observers, pace)
     finally:
         watch.stop()
         player.database.close()

@@ -20,6 +20,7 @@ from infernet.keys import address_of
 from infernet.models.store import load_manifest
 from infernet.monitor.observatory import Observatory
 from infernet.monitor.process import holder_of, memory_bytes
+from infernet.monitor.scoreboard import Scoreboard
 from infernet.monitor.snapshot import Capacity, Role
 from infernet.store.checks import coverage_of
 from infernet.store.database import Database, account_file, open_database
@@ -64,6 +65,7 @@ class Booth:
     """What a dashboard looks from. `file`: of the account, if its player ran on this machine."""
 
     observatory: Observatory
+    scoreboard: Scoreboard
     backend: str
     file: Path
 
@@ -72,7 +74,13 @@ class Booth:
         number = holder_of(self.file.with_name(f"{self.file.name}.lock"))
         process = None if number is None else Process(number, memory_bytes(number))
         endpoints = self.observatory.contracts.chain.endpoints
-        return View(self.observatory.take(), self.backend, process, endpoints)
+        return View(self.observatory.take(), self.backend, process, endpoints, self._score())
+
+    def _score(self) -> float | None:
+        standings, address = self.scoreboard.look(), self.observatory.address
+        is_miner = self.observatory.role is Role.MINER
+        player = standings.miner(address) if is_miner else standings.fisherman(address)
+        return None if player is None else player.score
 
 
 def open_booth(config: Config) -> Booth:
@@ -90,7 +98,7 @@ def open_booth(config: Config) -> Booth:
         ProgramRoot(bytes.fromhex(load_manifest(name).program_root)): name for name in table.models
     }
     observatory = Observatory(contracts, address, role, names, database, capacity)
-    return Booth(observatory, config.backend.type, file)
+    return Booth(observatory, Scoreboard(contracts), config.backend.type, file)
 
 
 def as_text(view: View) -> str:
@@ -98,6 +106,7 @@ def as_text(view: View) -> str:
     content = json.loads(view.snapshot.to_json())
     process = view.process
     content["backend"] = view.backend
+    content["score"] = view.score
     content["process"] = process and {
         "number": process.number,
         "memory_bytes": process.memory_bytes,

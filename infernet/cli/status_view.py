@@ -34,12 +34,16 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the dashboard shows. `process`: None if none plays; `age_seconds`: of the snapshot."""
+    """What the dashboard shows. `process`: None if none plays; `age_seconds`: of the snapshot.
+
+    `score`: by what the account did in its role, None if it did nothing yet.
+    """
 
     snapshot: Snapshot
     backend: str
     process: Process | None
     endpoints: Sequence[EndpointStatus]
+    score: float | None = None
     age_seconds: int = 0
     trouble: str | None = None
 
@@ -67,7 +71,8 @@ def dashboard(view: View) -> RenderableType:
 
 def _rows(view: View) -> Iterator[Row]:
     found = view.snapshot
-    yield "account", Text(found.address)
+    score = "" if view.score is None else f" · score {view.score:.2f}"
+    yield "account", Text(f"{found.address}{score}")
     yield "process", _process(view.process)
     yield "backend", Text(f"{view.backend} · {_nodes(view.endpoints)}")
     yield "models", _models(found)

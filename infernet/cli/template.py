@@ -19,6 +19,10 @@ max_tasks = 4           # tasks in work at once; stake x max_tasks is deposited 
 rpc = ["http://127.0.0.1:8545"]
 contracts = "contracts.json"   # written by `infernet chain deploy`, or handed out by the network
 
+[pool]
+# Gateways to take work from, the first that answers; without any the chain says what there is.
+# gateways = ["https://gateway.example"]
+
 [wallet]
 keystore = "keystore.json"
 {passphrase}

@@ -150,12 +150,40 @@ class ApiTable:
     fee: int = _is(values.ether, 10**16, "paid for a task that names no fee", unit="ether")
     most_fee: int = _is(values.ether, 10**18, "most that a task may offer", unit="ether")
     deadline_seconds: int = _is(
-        values.count(31_536_000), 3_600, "time for a task that names no deadline"
+        values.count(604_800), 3_600, "time for a task that names no deadline"
     )
     most_waiting: int = _is(values.count(10_000_000), 10_000, "tasks accepted and not on chain yet")
     most_listeners: int = _is(values.count(1_000_000), 2_000, "streams of events at once")
     most_disk_mib: int = _is(values.count(2**31), 4_096, "MiB of inputs kept on disk")
+    most_body_mib: int = _is(values.count(1_024), 16, "MiB that a request's body may have")
+    proxies: tuple[str, ...] = _is(
+        values.networks, (), "addresses and networks whose X-Forwarded-For and -Proto are believed"
+    )
     senders: int = _is(values.count(256), 8, "requests sent to the chain side by side")
+    carry_inputs: bool = _is(
+        values.switch, True, "inputs go to the chain with their requests, for everybody to read"
+    )
+    head_start_seconds: float = _is(
+        values.seconds, 5.0, "that a task is offered to one miner of the pool alone"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTable:
+    """The gateway that requesters ask."""
+
+    url: str | None = _is(
+        values.web_address, None, "gateway that `infernet task` asks instead of the chain"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTable:
+    """The gateways that a miner takes work from."""
+
+    gateways: tuple[str, ...] = _is(
+        values.gateways, (), "URLs of gateways, the first that answers is used"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +207,6 @@ class Config:
     fisherman: FishermanTable = field(default_factory=FishermanTable)
     queue: QueueTable = field(default_factory=QueueTable)
     api: ApiTable = field(default_factory=ApiTable)
+    gateway: GatewayTable = field(default_factory=GatewayTable)
+    pool: PoolTable = field(default_factory=PoolTable)
     data: DataTable = field(default_factory=DataTable)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -50,6 +51,25 @@ def urls(value: object) -> tuple[str, ...]:
     if not all(map(_is_web_address, found)):
         raise ValueError('http(s) URLs of nodes, such as "http://127.0.0.1:8545"')
     return found
+
+
+def gateways(value: object) -> tuple[str, ...]:
+    """Read URLs of gateways, each once and without a slash at its end."""
+    found = tuple(each.rstrip("/") for each in texts(value))
+    if not all(map(_is_bare_address, found)) or len(set(found)) != len(found):
+        raise ValueError(
+            'different http(s) URLs of gateways, such as "https://gateway.example", without user, '
+            "query or fragment"
+        )
+    return found
+
+
+def networks(value: object) -> tuple[str, ...]:
+    """Read addresses and networks of IP."""
+    try:
+        return tuple(str(ip_network(each)) for each in texts(value))
+    except ValueError:
+        raise ValueError('addresses or networks, such as ["127.0.0.1", "10.0.0.0/8"]') from None
 
 
 def web_address(value: object) -> str:
@@ -198,6 +218,13 @@ def _whole(value: object) -> int | None:
 
 def _is_web_address(url: str) -> bool:
     return _is_address(url, "http", "https") and bool(urlsplit(url).netloc)
+
+
+def _is_bare_address(url: str) -> bool:
+    if not _is_web_address(url):
+        return False
+    parts = urlsplit(url)
+    return bool(parts.hostname) and not ("@" in parts.netloc or "?" in url or "#" in url)
 
 
 def _is_address(url: str, *schemes: str) -> bool:

@@ -12,7 +12,8 @@ from infernet.chain.fees import Prices
 from infernet.chain.records import Address, Wei
 from infernet.chain.wallet import in_ether
 from infernet.config import Config
-from infernet.keys import KeyStoreError, Prompt, address_of, exposed, open_keystore
+from infernet.keys import KeyStoreError, Prompt, address_of, exposed
+from infernet.keystore import open_keystore
 from infernet.monitor.process import holder_of
 from infernet.store.database import account_file, open_database
 from infernet.store.errors import StoreError

@@ -12,14 +12,17 @@ from infernet.chain.records import Address
 from infernet.config import Config
 from infernet.keys import Prompt
 
-from . import account, machine, network, service
+from . import account, gateway, machine, network, service
 from .finding import Finding, Outcome, failure, skipped
 
 
-def examine(config: Config, folder: Path, prompt: Prompt | None) -> Iterator[Finding]:
+def examine(
+    config: Config, folder: Path, prompt: Prompt | None, keys: int | None = None
+) -> Iterator[Finding]:
     """Yield the finding of each check, as it is made.
 
     `folder`: of the data; `prompt`: asks for the passphrase, None where nobody can be asked.
+    `keys`: for a gateway, how many API keys are good; None: for a player.
     """
     yield machine.python()
     yield machine.packages()
@@ -28,18 +31,22 @@ def examine(config: Config, folder: Path, prompt: Prompt | None) -> Iterator[Fin
     yield machine.conformance(config)
     yield machine.disk(folder)
     yield machine.data_folder(folder)
-    keys, address = account.keystore(config, prompt)
-    yield from keys
+    opened, address = account.keystore(config, prompt)
+    yield from opened
     nodes = network.nodes(config)
     yield from nodes
     chain = _chain(config)
     if chain is None:
-        for check in ("contracts", "clock", "balance", "stake", "journal"):
+        money = ("balance", "stake") if keys is None else ("funds",)
+        for check in ("contracts", "clock", *money, "journal"):
             yield skipped(check, "a node that answers")
     else:
-        yield from _on_chain(config, chain, folder, address)
+        yield from _on_chain(config, chain, folder, address, is_gateway=keys is not None)
     is_running = bool(chain and address and account.is_running(folder, chain, address))
-    yield service.metrics_port(config, is_running=is_running)
+    if keys is None:
+        yield service.metrics_port(config, is_running=is_running)
+    else:
+        yield from gateway.surroundings(config, folder, keys, is_running=is_running)
     redis = service.queue(config)
     if redis:
         yield redis
@@ -60,7 +67,7 @@ def _chain(config: Config) -> Chain | None:
 
 
 def _on_chain(
-    config: Config, chain: Chain, folder: Path, address: Address | None
+    config: Config, chain: Chain, folder: Path, address: Address | None, *, is_gateway: bool
 ) -> Iterator[Finding]:
     code = network.contracts(config, chain)
     yield from code
@@ -69,7 +76,7 @@ def _on_chain(
     yield from lacking
     place = config.network.contracts
     if place is None or not is_fit(code):
-        for check in (*(f"model {name}" for name in models), "stake"):
+        for check in (*(f"model {name}" for name in models), "funds" if is_gateway else "stake"):
             yield skipped(check, "the contracts")
         return
     try:
@@ -78,7 +85,10 @@ def _on_chain(
         if address is None:
             yield skipped("balance", "the keystore")
             return
-        yield from account.money(config, chain, board, address)
+        if is_gateway:
+            yield gateway.funds(config, chain, board, address)
+        else:
+            yield from account.money(config, chain, board, address)
     except ChainError as error:
         yield failure("chain", str(error), "look at the nodes, then run this again")
     if address is not None:

@@ -17,6 +17,8 @@ from .pipeline import Model
 Array = npt.NDArray[Any]
 Shape = tuple[int, int, int]
 
+# Of the readers that there are, one starts a program (EPS).
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
@@ -62,10 +64,10 @@ def decode_picture(data: bytes, shape: Shape, what: str) -> npt.NDArray[np.uint8
     """Return a picture as `u8[height, width, channels]`, resized; refuse what is no picture."""
     height, width, channels = shape
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             mode = "L" if channels == 1 else "RGB"
             resized = picture.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         reason = "it cannot be decoded" if isinstance(error, UnidentifiedImageError) else error
         raise InvalidInput(
             f"{what} is not a picture ({reason}); give a PNG, JPEG or BMP file, or an .npy array"

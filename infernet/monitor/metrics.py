@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
 from wsgiref.simple_server import WSGIServer
 
 import structlog
@@ -34,6 +33,7 @@ from infernet.chain.errors import ChainError
 from infernet.store.errors import StoreError
 
 from .collect import counters, families, gauge, network
+from .errors import MonitorError
 from .observatory import Observatory
 from .process import memory_bytes
 from .snapshot import Role, Snapshot
@@ -44,18 +44,13 @@ _TICK_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RUN_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class MonitorError(Exception):
-    """The metrics cannot be served; the message says what to change."""
-
-    exit_code: ClassVar[int] = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What else a monitor asks, each time somebody reads the metrics.
 
     `is_exact`: whether this machine's bits are right now; asked at the start and every hour.
     `alerts`: alerts so far, by event. `webhook`: alerts by what became of them.
+    `pool`: gateways joined, failed and caught lying.
     """
 
     data_dir: Path
@@ -63,6 +58,7 @@ class Sources:
     is_exact: Callable[[], bool]
     alerts: Callable[[], Mapping[str, int]] = dict
     webhook: Callable[[], Mapping[str, int]] = dict
+    pool: Callable[[], Mapping[str, int]] = dict
 
 
 class Monitor(Collector):
@@ -202,6 +198,8 @@ class Monitor(Collector):
         alerts, fates = self._sources.alerts(), self._sources.webhook()
         yield counters("infernet_alerts", "Alerts that were raised", "event", alerts)
         yield counters("infernet_webhook_alerts", "Alerts to the webhook", "outcome", fates)
+        found = self._sources.pool()
+        yield counters("infernet_pool_gateways", "What came of gateways asked", "outcome", found)
 
     def _machine(self) -> Iterator[Metric]:
         disk = shutil.disk_usage(self._sources.data_dir)

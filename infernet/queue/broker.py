@@ -72,21 +72,30 @@ class EmbeddedBroker:
 
     def start(self) -> None:
         """Start the server, or raise BrokerUnavailable."""
-        home = self._home()
+        command = self.command()
         self._end_earlier()
         try:
-            binary = get_binary_path()
             self._process = subprocess.Popen(
-                [str(binary), *self._options(home)],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        except (OSError, ValkeyBinaryNotFoundError) as error:
-            raise BrokerUnavailable(
-                f"no private Redis server can be started ({error}); name one in queue.redis"
-            ) from None
+        except OSError as error:
+            raise _not_startable(error) from None
         self._await_answer()
+
+    def command(self) -> tuple[str, ...]:
+        """Make the server's folder and return its command, or raise BrokerUnavailable."""
+        home = self._home()
+        try:
+            return str(get_binary_path()), *self._options(home)
+        except (OSError, ValkeyBinaryNotFoundError) as error:
+            raise _not_startable(error) from None
+
+    def remove(self) -> None:
+        """Remove the folder of a server that has ended."""
+        shutil.rmtree(self._socket.parent, ignore_errors=True)
 
     def stop(self) -> None:
         """End the server; all that it holds is gone."""
@@ -99,7 +108,7 @@ class EmbeddedBroker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shutil.rmtree(self._socket.parent, ignore_errors=True)
+        self.remove()
 
     def is_running(self) -> bool:
         """Return whether the server's process lives."""
@@ -170,3 +179,9 @@ class EmbeddedBroker:
                         "queue.redis"
                     ) from None
             time.sleep(0.02)
+
+
+def _not_startable(error: Exception) -> BrokerUnavailable:
+    return BrokerUnavailable(
+        f"no private Redis server can be started ({error}); name one in queue.redis"
+    )

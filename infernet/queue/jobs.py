@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import redis
+from rq.job import Job
 from rq.queue import Queue
+from rq.results import Result
 from rq.serializers import JSONSerializer
 
 from interpreter.merkle import HASH_BYTES, Hash
@@ -32,6 +36,9 @@ class Purpose(StrEnum):
 FUNCTION = "run"
 _UNKNOWN_PROGRAM, _FAILED, _OUTPUT = "unknown_program", "failed", "output"
 _ANSWER_SECONDS = 300
+# Besides the output, in base64 twice: names, braces, a reason.
+_MOST_EXTRA_BYTES = 4_096
+_OUT_OF_FORM = "a worker's answer is not in its form; update the workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Answer:
                 return cls(is_unknown_program=True, failure=str(content[_UNKNOWN_PROGRAM]))
             if _FAILED in content:
                 return cls(failure=str(content[_FAILED]))
-        return cls(failure="a worker's answer is not in its form; update the workers")
+        return cls(failure=_OUT_OF_FORM)
 
 
 def open_queue(client: redis.Redis, purpose: Purpose) -> Queue:
@@ -84,6 +91,46 @@ def enqueue(queue: Queue, root: Hash, data: bytes, most_seconds: int) -> str:
         description=f"run 0x{root.hex()}",
     )
     return str(job.id)
+
+
+def find_answer(queue: Queue, job_id: str, most_bytes: int, is_waited_for: bool) -> Answer | None:
+    """Return the answer to a job, None if there is none yet; wait a second for it if asked to.
+
+    Whoever can write to Redis may have written it, so nothing is unpacked that could grow, and
+    whatever is no answer counts as a failure. `most_bytes`: of its output. Raises RedisError, and
+    ConnectionError when the job is gone.
+    """
+    key, client = _answers_key(job_id), queue.connection
+    if is_waited_for:
+        streams = cast("list[Any]", client.xread({key: "0-0"}, block=1_000))
+        found = streams[0][1] if streams else []
+    else:
+        found = cast("list[Any]", client.xrevrange(key, "+", "-", count=1))
+    if not found:
+        if not client.exists(Job.key_for(job_id)):
+            raise redis.ConnectionError("the job is gone")
+        return None
+    fields = found[-1][1]
+    if fields.get(b"type") != str(Result.Type.SUCCESSFUL.value).encode():
+        return Answer(failure="a worker failed; its job in Redis says how")
+    content = fields.get(b"return_value", b"")
+    if len(content) > 2 * most_bytes + _MOST_EXTRA_BYTES:
+        return Answer(failure=_OUT_OF_FORM)
+    try:
+        return Answer.decode(json.loads(base64.b64decode(content, validate=True)))
+    except (ValueError, RecursionError):
+        return Answer(failure=_OUT_OF_FORM)
+
+
+def forget(queue: Queue, job_ids: Iterable[str]) -> None:
+    """Take back jobs that are no longer wanted, if Redis can be told."""
+    try:
+        for job_id in job_ids:
+            queue.remove(job_id)
+            queue.connection.delete(Job.key_for(job_id), _answers_key(job_id))
+    except (redis.RedisError, OSError):
+        # They end by themselves, nobody being there to hear the answer.
+        return
 
 
 def encode(data: bytes) -> str:
@@ -108,3 +155,7 @@ def parse_root(text: str) -> Hash:
     if len(root) != HASH_BYTES:
         raise QueueError(f"'{text[:80]}' is no program root")
     return Hash(root)
+
+
+def _answers_key(job_id: str) -> str:
+    return str(Result.get_key(job_id))  # type: ignore[no-untyped-call]

@@ -11,17 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import redis
 import structlog
-from rq.exceptions import NoSuchJobError
-from rq.job import Job
 from rq.queue import Queue
-from rq.results import Result
-from rq.serializers import JSONSerializer
 
 from infernet.backend.adapters import Adapter, open_with
 from infernet.backend.engine import Engine
+from interpreter.errors import InterpreterError
 from interpreter.program import Program
 
-from .jobs import Answer, Purpose, enqueue, open_queue
+from .jobs import Answer, Purpose, enqueue, find_answer, forget, open_queue
 from .programs import put_program
 
 Bytes = npt.NDArray[np.uint8]
@@ -85,13 +82,16 @@ class RemoteEngine:
         return ()
 
     def run(self, data: Bytes) -> Bytes:
-        answer = self._ask(data.tobytes())
+        answer, what = self._ask(data.tobytes()), "no worker answers in time"
         if answer is not None and answer.output is not None:
-            kind = self.program.header.output_type
             output = np.frombuffer(answer.output, np.uint8)
-            kind.check(output, "a worker's output")
-            return output
-        what = "no worker answers in time" if answer is None else answer.failure
+            try:
+                self.program.header.output_type.check(output, "a worker's output")
+                return output
+            except InterpreterError as error:
+                what = str(error)
+        elif answer is not None:
+            what = answer.failure
         structlog.get_logger("infernet.queue").warning(
             "computed_locally", what=what, queue=self.queue.name, program=self.program.root
         )
@@ -112,56 +112,37 @@ class RemoteEngine:
         until, pause = began + self.patience.most_seconds, self.patience.again_seconds
         asked: list[str] = []
         ask_at, answer = began, None
-        while (now := time.monotonic()) < until:
+        while answer is None and (now := time.monotonic()) < until:
             try:
                 if now >= ask_at:
                     asked.append(enqueue(self.queue, self.program.root, data, self._job_seconds))
                     ask_at, pause = now + pause, 2 * pause
                 answer = self._look(asked, min(until, ask_at) - now)
+                if answer is not None and answer.is_unknown_program:
+                    put_program(self.queue.connection, self.program)
+                    asked, ask_at, answer = [], time.monotonic() + _PAUSE_SECONDS, None
             except (redis.RedisError, OSError):
                 # Redis is away, or came back empty: what was asked there is lost.
                 asked, ask_at = [], now + _PAUSE_SECONDS
                 time.sleep(_PAUSE_SECONDS)
-                continue
-            if answer is None:
-                continue
-            if not answer.is_unknown_program:
-                break
-            put_program(self.queue.connection, self.program)
-            asked, ask_at, answer = [], time.monotonic(), None
-        self._forget(asked)
+        forget(self.queue, asked)
         return answer
 
     def _look(self, asked: list[str], seconds: float) -> Answer | None:
-        """Return the first answer to any of the jobs within a second."""
+        """Return the first answer to any of the jobs within a second; ConnectionError: lost."""
         for number, job_id in enumerate(reversed(asked)):
-            try:
-                job = Job.fetch(job_id, self.queue.connection, JSONSerializer)
-            except NoSuchJobError:
-                raise redis.ConnectionError("the job is gone") from None
-            wait = 0 if number or seconds < 1 else 1
-            found = Result.fetch_latest(job, JSONSerializer, timeout=wait)
-            if found is not None:
-                if found.type is Result.Type.SUCCESSFUL:
-                    return Answer.decode(found.return_value)
-                return Answer(failure=f"a worker failed: {_last_line(found.exc_string)}")
-        if seconds < 1:
+            is_waited_for = number == 0 and seconds >= 1
+            answer = find_answer(self.queue, job_id, self._most_bytes, is_waited_for)
+            if answer is not None:
+                return answer
+        if seconds < 1 or not asked:
             time.sleep(max(0.0, min(seconds, _PAUSE_SECONDS)))
         return None
 
     @property
+    def _most_bytes(self) -> int:
+        return self.program.header.output_type.byte_count
+
+    @property
     def _job_seconds(self) -> int:
         return max(1, int(self.patience.most_seconds))
-
-    def _forget(self, asked: list[str]) -> None:
-        """Take back what is no longer wanted, if Redis can be told."""
-        try:
-            for job_id in asked:
-                Job.fetch(job_id, self.queue.connection, JSONSerializer).delete()
-        except (redis.RedisError, NoSuchJobError, OSError):
-            # It ends by itself, nobody being there to hear the answer.
-            return
-
-
-def _last_line(text: str | None) -> str:
-    return (text or "it does not say why").strip().splitlines()[-1]

@@ -72,6 +72,9 @@ def _worker(
 
         success_callback = failure_callback = stopped_callback = property(lambda self: None)
 
+        def send_webhooks(self, status: Any, *, exc_string: str | None = None) -> None:
+            """Send none: a job would choose where to."""
+
     class OwnQueue(Queue):
         job_class = OwnJob
 
@@ -79,6 +82,9 @@ def _worker(
         """Ends after the job in hand when a signal comes, and then for good."""
 
         job_class, queue_class = OwnJob, OwnQueue
+
+        def subscribe(self) -> None:
+            """Take no orders over Redis, such as to end; signals do that."""
 
         def _install_signal_handlers(self) -> None:
             def end() -> None:

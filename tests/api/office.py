@@ -46,10 +46,12 @@ def input_for(program: Program, number: int) -> bytes:
 
 @contextmanager
 def gateway_on(
-    town: Town, folder: Path, key: bytes, settings: Settings = SETTINGS
+    town: Town, folder: Path, key: bytes, settings: Settings = SETTINGS, confirmations: int = 2
 ) -> Iterator[Gateway]:
     """Give a started gateway with its own connection and journal."""
-    gateway = open_gateway(town.anvil.url, town.contracts, town.program, folder, key, settings)
+    gateway = open_gateway(
+        town.anvil.url, town.contracts, town.program, folder, key, settings, confirmations
+    )
     gateway.start()
     try:
         yield gateway
@@ -65,13 +67,14 @@ def open_gateway(
     folder: Path,
     key: bytes,
     settings: Settings = SETTINGS,
+    confirmations: int = 2,
 ) -> Gateway:
     """Return a gateway as its process puts it together."""
     chain = connect(url)
     signer = KeySigner.of_key(key)
     database = open_database(account_file(folder, chain.chain_id, signer.address))
     journal = Journal(database, signer.address)
-    wallet = Wallet(chain, signer, journal=journal, policy=SendPolicy(confirmations=2))
+    wallet = Wallet(chain, signer, journal=journal, policy=SendPolicy(confirmations=confirmations))
     board = Contracts(chain, contracts.deployment, database)
     return Gateway.open(board, wallet, folder, [model_of(program)], settings)
 

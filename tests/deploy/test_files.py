@@ -53,7 +53,7 @@ def test_pages_link_to_pages() -> None:
 def test_pages_name_commands_units_and_events_that_exist() -> None:
     events = {
         word
-        for package in ("infernet", "executor", "fisherman")
+        for package in ("infernet", "executor", "fisherman", "api")
         for path in (ROOT / package).rglob("*.py")
         for word in re.findall(r'"([a-z]+_[a-z_]+)"', path.read_text())
     }
@@ -64,7 +64,7 @@ def test_pages_name_commands_units_and_events_that_exist() -> None:
         for words in re.findall(r"(?:^|`)infernet ([^`\n]+)", text, re.MULTILINE):
             commands_of(shlex.split(words, comments=True))
             commands += 1
-        for unit in re.findall(r"\binfernet-(?:miner|fisherman)\.service\b", text):
+        for unit in re.findall(r"\binfernet-(?:miner|fisherman|gateway|worker)\.service\b", text):
             assert unit in {each.name for each in UNITS}, path.name
         for unit in re.findall(r"(?:systemctl \w+|-u) (infernet-\w+)", text):
             assert f"{unit}.service" in {each.name for each in UNITS}, path.name
@@ -138,7 +138,8 @@ def test_units_start_commands_that_exist(path: Path) -> None:
     assert program.endswith("/infernet")
     commands_of(words)
     assert service["Restart"] == "always" and service["NoNewPrivileges"] == "yes"
-    assert f"LoadCredential={CREDENTIAL}:" in path.read_text()
+    holds_a_key = path.stem != "infernet-worker"
+    assert (f"LoadCredential={CREDENTIAL}:" in path.read_text()) == holds_a_key
     assert "passphrase" not in service["ExecStart"]
 
 
@@ -169,7 +170,7 @@ def test_docker_accepts_the_compose_file(tmp_path: Path) -> None:
 def test_compose_runs_commands_that_exist_from_images_with_versions() -> None:
     content = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())
     services = content["services"]
-    for name in ("miner", "fisherman"):
+    for name in ("miner", "fisherman", "gateway", "worker"):
         commands_of(list(services[name]["command"]))
         assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
     for name, service in services.items():
@@ -191,5 +192,6 @@ def test_compose_runs_commands_that_exist_from_images_with_versions() -> None:
     assert targets == {
         "infernet-miner": ["miner:9090"],
         "infernet-fisherman": ["fisherman:9090"],
+        "infernet-gateway": ["gateway:8000"],
     }
     assert (DEPLOY / services["miner"]["build"]["context"]).resolve() == ROOT

@@ -7,14 +7,17 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from infernet.chain.market import AssertionFound, Request
+from executor.inputs import Inputs
+from infernet.chain.market import MAX_INPUT_BYTES, AssertionFound, Request
 from infernet.chain.records import AssertionStatus, Seconds, TaskStatus
+from infernet.store.database import account_file, open_database
 from interpreter.merkle import tree_of_bytes
 from tests.anvil import Anvil
 from tests.programs import random_program
@@ -37,6 +40,7 @@ LEFT = ("finalise", "withdraw")
 LATER = ("commit", "open", "prove", "settle")
 EARLIER = ("commit", "claimPriority", "claimReward")
 HIDDEN = ("demandReveal", "timeoutReveal")
+SHOWN = ("deposit", "claim", "assertResult", "reveal", "finalise")
 BEGUN = ("register", "extend", "deposit", "claim", "assertResult", "finalise")
 
 
@@ -226,6 +230,34 @@ def test_a_fisherman_killed_everywhere_slashes_a_hidden_input(anvil: Anvil, tmp_
         require_balanced(town, liar.address, watcher.address, requester.address)
 
 
+def test_an_executor_killed_everywhere_reveals_what_it_was_given(
+    anvil: Anvil, tmp_path: Path
+) -> None:
+    """No transaction carries the input; the miner has it from a gateway that is gone."""
+    town = new_town(anvil, SHORT_SEED)
+    requester, market = town.wallet(), town.contracts.market
+    deadline = Seconds(town.chain.next_timestamp() + 10**6)
+    root = tree_of_bytes(np.frombuffer(town.data, np.uint8)).root
+    task_id, _ = market.request(requester, Request(town.root, FEE, deadline, 1), root, FEE)
+    with troupe(town, tmp_path) as players:
+        miner = players.cast("miner", "executor", moments=EVERY)
+        watcher = players.cast("watcher", "fisherman")
+        path = account_file(tmp_path, town.chain.chain_id, miner.address)
+        with closing(open_database(path)) as database:
+            Inputs(market, database).put(task_id, town.data)
+
+        def is_final() -> bool:
+            return market.task(task_id).status is TaskStatus.FINAL
+
+        players.play(is_final, miner, watcher)
+        let_finish(players, miner, watcher)
+        gas = require_once(town, miner, *SHOWN)
+        bond = town.contracts.market_constants.reveal_bond_wei
+        paid = bond * (4_096 + len(town.data)) // (4_096 + MAX_INPUT_BYTES)
+        assert worth(town, miner.address) == START_WEI - gas + FEE + paid
+        require_balanced(town, miner.address, watcher.address, requester.address)
+
+
 def test_an_executor_killed_everywhere_registers_and_serves(anvil: Anvil, tmp_path: Path) -> None:
     """Its model takes two transactions to register."""
     rng = np.random.default_rng(0)
@@ -290,7 +322,6 @@ def test_players_die_at_every_transaction_that_they_can_send() -> None:
         for call in nodes_in(folder, ast.Call):
             if isinstance(call.func, ast.Attribute) and named_first(call) == "wallet":
                 used |= sent.get(call.func.attr, set())
-    died_at = {*PROVEN, *OUTLASTED, *ATTACKED, *LEFT, *LATER, *EARLIER, *HIDDEN, *BEGUN}
-    # No game is over one step: a program that can be registered has BEGIN and END. And whoever
-    # serves only inputs that travel along is never asked to reveal one.
-    assert used == died_at | {"openWithProof", "reveal"}
+    died_at = {*PROVEN, *OUTLASTED, *ATTACKED, *LEFT, *LATER, *EARLIER, *HIDDEN, *SHOWN, *BEGUN}
+    # No game is over one step: a program that can be registered has BEGIN and END.
+    assert used == died_at | {"openWithProof"}

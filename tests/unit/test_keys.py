@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from infernet.keys import (
-    CREDENTIAL,
-    KeyStoreError,
-    address_of,
-    create_keystore,
-    open_keystore,
-    read_passphrase,
-)
+from infernet.keys import CREDENTIAL, KeyStoreError, address_of, read_passphrase
+from infernet.keystore import create_keystore, open_keystore
 
 KEY = bytes(range(1, 33))
 ADDRESS = Account.from_key(KEY).address

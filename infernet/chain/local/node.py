@@ -137,4 +137,8 @@ def _json(value: Any) -> Any:
         return f"0x{value.hex()}"
     if isinstance(value, list | tuple | set | frozenset):
         return [_json(item) for item in value]
-    return {str(name): _json(item) for name, item in dict(value).items()}
+    fields = dict(value)
+    if {"nonce", "data"} <= fields.keys():
+        # py-evm's name for what nodes tell as a transaction's input.
+        fields["input"] = fields.pop("data")
+    return {str(name): _json(item) for name, item in fields.items()}

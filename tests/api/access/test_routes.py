@@ -20,7 +20,10 @@ from infernet.config import Config
 from .gate import Client
 
 _ID = "0x" + "00" * 32
-_OPEN = {"/health", "/status", "/metrics", "/v1/problems", "/v1/problems/{name}"}
+_OPEN = {"/health", "/status", "/metrics", "/v1/problems", "/v1/problems/{name}", "/v1/pool"}
+# Where miners sign their way in, and where a session is what counts.
+_JOINING = {"/v1/pool/challenges", "/v1/pool/miners"}
+_MEMBERS = {"/v1/pool/work", "/v1/pool/miners/me"}
 
 
 @pytest.fixture
@@ -38,7 +41,9 @@ def _routes(app: FastAPI) -> list[tuple[str, str, bool]]:
     found = []
     for path, methods in app.openapi()["paths"].items():
         for method, said in methods.items():
-            found.append((method.upper(), path, "security" in said and path not in _OPEN))
+            found.append(
+                (method.upper(), path, "security" in said and path not in _OPEN | _JOINING)
+            )
     return found
 
 
@@ -50,7 +55,7 @@ def _ask(app: FastAPI, method: str, path: str, key: str | None) -> httpx.Respons
 
 def test_all_but_a_few_routes_need_a_key(app: FastAPI) -> None:
     without = {path for _, path, is_closed in _routes(app) if not is_closed}
-    assert without == _OPEN
+    assert without == _OPEN | _JOINING
     assert not [path for method, path, _ in _routes(app) if path in _OPEN and method != "GET"]
 
 
@@ -60,6 +65,11 @@ def test_no_route_works_without_its_scope(app: FastAPI, tmp_path: Path) -> None:
         _, nothing = keys.create("nothing", [], rate=1_000)
     app.state.access.limits = Limits(address=Rate(1_000.0, 1_000.0))
     closed = [(method, path) for method, path, is_closed in _routes(app) if is_closed]
+    for method, path in closed:
+        if path in _MEMBERS:
+            for key in (None, nothing, *texts.values()):
+                assert _ask(app, method, path, key).status_code == 401, path
+    closed = [(method, path) for method, path in closed if path not in _MEMBERS]
     assert len(closed) > 10
     for method, path in closed:
         assert _ask(app, method, path, None).status_code == 401, path

@@ -1,38 +1,33 @@
-"""Nothing that a client names becomes a path outside the blobs or the pages' files."""
+"""Nothing that a client names becomes a path or leads outside the pages' files."""
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.errors import BlobDamaged
 from api.explorer.rendering import static_file
 from api.store.blobs import Blobs
+from infernet.store.database import open_database
+
+ROOTS = st.binary(max_size=64) | st.sampled_from([b"../../access.sqlite", b"/" * 32, b"\0" * 32])
 
 
-@given(root=st.binary(min_size=32, max_size=32))
-def test_every_root_lies_two_folders_below(root: bytes) -> None:
-    blobs = object.__new__(Blobs)
-    blobs.folder = Path("/blobs")
-    path = blobs.path_of(root)
-    assert path.parts[:2] == ("/", "blobs")
-    assert [len(part) for part in path.parts[2:]] == [1, 1, 64]
-    assert set("".join(path.parts[2:])) <= set("0123456789abcdef")
-
-
-@pytest.mark.parametrize(
-    "root", [b"", b"../../access.sqlite", b"/" * 31, b"." * 33, b"../" * 21 + b"x"]
-)
-def test_what_is_no_root_names_no_blob(tmp_path: Path, root: bytes) -> None:
-    (tmp_path / "access.sqlite").write_text("secret")
-    blobs = Blobs(tmp_path / "inputs", 1_000)
-    with pytest.raises(ValueError, match="32 bytes"):
-        blobs.get(root)
-    with pytest.raises(ValueError, match="32 bytes"):
-        blobs.put(root, b"data")
-    assert (tmp_path / "access.sqlite").read_text() == "secret"
+@given(root=ROOTS, data=st.binary(min_size=1, max_size=100))
+def test_no_root_names_a_file(root: bytes, data: bytes) -> None:
+    with TemporaryDirectory() as name, closing(open_database(Path(name) / "one.sqlite")) as file:
+        before = {path.name for path in Path(name).rglob("*")}
+        blobs = Blobs(file, 1_000)
+        assert blobs.get(root) is None
+        blobs.add({root: data})
+        assert {path.name for path in Path(name).rglob("*")} == before
+        with suppress(BlobDamaged):
+            assert blobs.get(root) == data
 
 
 @pytest.mark.parametrize(

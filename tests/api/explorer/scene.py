@@ -5,13 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 from fastapi import FastAPI
 
+from api.access.guard import Access
+from api.access.pages import account_router
+from api.access.server import Server
 from api.explorer.explorer import ChainExplorer
 from api.explorer.live import Live
 from api.explorer.routes import explorer_router
@@ -22,7 +27,7 @@ from infernet.backend.hashing import hash_bytes
 from infernet.backend.tamper import TamperedTrace
 from infernet.chain.deploy import deploy
 from infernet.chain.deployment import Contracts
-from infernet.chain.records import GameId, GameStatus, TaskId, TaskStatus
+from infernet.chain.records import GameId, GameStatus, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import Wallet
 from infernet.cli.demo_lie import narrow
 from infernet.models.images import read_input
@@ -125,8 +130,10 @@ def _proven_lie(town: Town) -> int:
 
 
 def app_over(contracts: Contracts, models: tuple[Model, ...]) -> FastAPI:
-    """Return an application of the explorer alone."""
+    """Return an application of the explorer and the page of a key alone."""
     app = FastAPI()
+    folder = app.state.folder = TemporaryDirectory()
+    app.include_router(account_router(Access.open(Path(folder.name)), lambda _: Wei(0)))
     explorer = ChainExplorer(contracts, models)
     app.state.live = Live(explorer.board, poll_seconds=0.1)
     app.include_router(explorer_router(explorer, app.state.live))
@@ -134,13 +141,16 @@ def app_over(contracts: Contracts, models: tuple[Model, ...]) -> FastAPI:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """Serve an application on a port of the loopback, and give its URL."""
+def served(app: FastAPI, on_end: Callable[[], None] | None = None) -> Iterator[str]:
+    """Serve an application on a port of the loopback, and give its URL.
+
+    `on_end`: ends its streams, None for those of the explorer.
+    """
     # With the protocol named, asyncio sends without delay.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning")
-    server = uvicorn.Server(config)
+    server = Server(config, on_end or (lambda: app.state.live.close()))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     end = time.monotonic() + _START_SECONDS
@@ -150,7 +160,6 @@ def served(app: FastAPI) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        app.state.live.close()
         server.should_exit = True
         thread.join(_END_SECONDS)
         assert not thread.is_alive(), "the server did not end"

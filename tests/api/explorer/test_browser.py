@@ -108,7 +108,11 @@ def paths(played: Played) -> dict[str, str]:
         "result": f"/assertions/0x{played.result.hex()}",
         "dispute": f"/disputes/0x{played.game.hex()}",
         "model": "/models/digits",
+        "miners": "/miners",
+        "fishermen": "/fishermen",
+        "miner": f"/addresses/{played.scene.executor.wallet.address}",
         "account": f"/addresses/{played.scene.fisherman.wallet.address}",
+        "key": "/account",
         "search": "/search?q=0x",
         "error": "/tasks/0x12",
     }
@@ -148,6 +152,53 @@ def test_a_dispute_is_followed_to_its_verdict_without_a_reload(browser, live_sce
         assert page.evaluate("window.isSamePage") is True
         page.context.close()
         assert reader.complaints == []
+
+
+def test_a_ranking_and_a_record_follow_the_chain_without_a_reload(browser, live_scene):
+    scene = live_scene
+    with served(app_over(scene.town.view(), (scene.model,))) as url:
+        reader = Reader(browser, url)
+        page = reader.open("/miners")
+        page.evaluate("window.isSamePage = true")
+        page.get_by_text("Nobody has claimed a task yet.").wait_for()
+        scene.finish_one()
+        page.get_by_text("1 of 1 final").wait_for()
+        assert page.evaluate("window.isSamePage") is True
+        page.locator("main a.id").click()
+        page.get_by_role("heading", name="A miner", exact=True).wait_for()
+        page.evaluate("window.isSamePage = true")
+        for _ in range(6):
+            _finish_after(scene, page)
+        page.get_by_text("7 of 7 results final").wait_for()
+        bars = page.locator("[aria-labelledby^=deeds] .final")
+        # What is final in one span of blocks is one bar.
+        assert 1 < bars.count() <= 7
+        assert page.locator("[aria-labelledby^=latencies] .took").count() > 1
+        assert page.evaluate("window.isSamePage") is True
+        for scheme in ("dark", "light"):
+            shown = reader.open(urlsplit(page.url).path.removeprefix("/explorer"), scheme=scheme)
+            faint = [each for each in shown.evaluate(CONTRASTS) if each[0] < _LEAST_CONTRAST]
+            assert not faint
+            if scheme == "dark":
+                shown.set_viewport_size({"width": 1_200, "height": 700})
+                keep(shown, f"miner-{scheme}")
+        for context in browser.contexts:
+            context.close()
+        assert reader.complaints == []
+
+
+def _finish_after(scene: Scene, page: playwright.Page) -> None:
+    """Let one more task of the honest miner become final, its result some time after the claim."""
+    town, market = scene.town, scene.town.contracts.market
+    wallet, number = scene.executor.wallet, len(market.requests())
+    task = town.request(scene.requester)
+    stake = town.contracts.registry.info(town.root).minimum_stake
+    market.claim(wallet, task, stake, stake)
+    town.skip(7 * number**2)
+    market.assert_result(wallet, task, 1, town.truth().output)
+    town.skip(town.contracts.market_constants.window_seconds + 1)
+    market.finalise(wallet, market.assertions(taskId=task)[-1].assertion_id)
+    page.get_by_text(f"{number + 1} of {number + 1} results final").wait_for()
 
 
 def test_the_slash_key_leads_to_the_search_and_the_search_to_the_page(reader, played):
@@ -191,14 +242,15 @@ def test_no_page_is_wider_than_a_phone(reader, played, scheme):
 def test_the_keyboard_meets_what_is_there_in_its_order_and_sees_where_it_is(reader):
     page = reader.open()
     met = []
-    for _ in range(7):
+    for _ in range(10):
         page.keyboard.press("Tab")
         met.append(
             page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id")
         )
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none", met[-1]
-    assert met == ["Skip to content", "InferNet", "Tasks", "Disputes", "Models", "search", "theme"]
+    links = ["Tasks", "Disputes", "Models", "Miners", "Fishermen", "Account"]
+    assert met == ["Skip to content", "InferNet", *links, "search", "theme"]
     page.keyboard.press("Shift+Tab")
     page.goto(f"{reader.url}/explorer")
     page.keyboard.press("Tab")
@@ -258,7 +310,7 @@ CONTRASTS = """() => {
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_all_text_can_be_read_against_its_ground(reader, played, scheme):
     page = reader.open(scheme=scheme)
-    for name in ("overview", "task", "dispute", "model", "account", "result"):
+    for name in ("overview", "task", "dispute", "model", "miners", "miner", "account", "result"):
         page.goto(f"{reader.url}/explorer{paths(played)[name]}")
         found = page.evaluate(CONTRASTS)
         assert len(found) > 20

@@ -102,6 +102,25 @@ def test_a_server_that_ends_waits_for_no_reader(town):
         answer.close()
 
 
+def test_a_page_that_changed_without_a_block_is_told_too(town):
+    async def read() -> None:
+        found = Live(Board(town.view(), ()), 0.01)
+        found.note(["tasks/0x01"])
+        async with found.reading() as changes:
+            first = await asyncio.wait_for(changes.get(), 5)
+            # Nobody read when it was noted: who comes reads the whole page.
+            assert first is not None and "tasks/0x01" not in first.pages
+            found.note(["tasks/0x02"])
+            told = await asyncio.wait_for(changes.get(), 5)
+            assert told is not None
+            assert (told.pages, told.block) == (("tasks/0x02",), first.block)
+            town.anvil.mine()
+            after = await asyncio.wait_for(changes.get(), 5)
+            assert after is not None and after.pages == ()
+
+    asyncio.run(read())
+
+
 def test_readers_are_counted_and_the_one_too_many_is_refused(town, monkeypatch):
     monkeypatch.setattr(live, "_MOST_READERS", 1)
 
@@ -134,10 +153,10 @@ def test_looking_goes_on_after_the_chain_was_away(town, monkeypatch):
     found = Live(Board(town.view(), ()), 0.01)
     look, failures = found._watch.look, [RetryableChainError("away")] * 3
 
-    def fail_at_first():
+    def fail_at_first(also):
         if failures:
             raise failures.pop()
-        return look()
+        return look(also)
 
     monkeypatch.setattr(found._watch, "look", fail_at_first)
 

@@ -51,7 +51,8 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
-        self.found |= {v for k in ("href", "src", "action") if (v := named.get(k))}
+        leads = ("href", "src") if named.get("method") == "post" else ("href", "src", "action")
+        self.found |= {v for k in leads if (v := named.get(k))}
         self.ids += [v for k, v in attrs if k == "id" and v]
         handlers = [k for k in named if k == "style" or k.startswith("on")]
         is_inline = tag == "style" or (tag == "script" and "src" not in named)
@@ -77,6 +78,7 @@ def test_every_link_from_the_overview_on_leads_to_a_page_that_its_policy_allows(
             waiting += links.found
     kinds = {path.split("/")[2] for path in seen if path.count("/") > 2}
     assert kinds >= {"tasks", "assertions", "disputes", "models", "addresses", "transactions"}
+    assert {f"{ROOT}/{name}" for name in ("miners", "fishermen", "account")} <= seen
 
 
 def test_the_final_task_shows_its_answer_as_final_and_what_it_cost(played):
@@ -159,14 +161,44 @@ def test_a_false_result_is_never_shown_as_one_that_stands(played):
 
 def test_accounts_show_what_they_did(played):
     scene = played.scene
-    liar = twin(played, f"addresses/{scene.liar.wallet.address}")["record"]
-    assert (liar["results"], liar["final"], liar["slashed"]) == (1, 0, 1)
-    fisherman = twin(played, f"addresses/{scene.fisherman.wallet.address}")["record"]
-    assert (fisherman["challenges"], fisherman["challenges_won"]) == (1, 1)
-    honest = twin(played, f"addresses/{scene.executor.wallet.address.lower()}")["record"]
-    assert (honest["results"], honest["final"]) == (1, 1)
+    liar = twin(played, f"addresses/{scene.liar.wallet.address}")
+    assert (liar["miner"]["results"], liar["miner"]["final"], liar["miner"]["slashed"]) == (1, 0, 1)
+    assert (sum(liar["deeds"]["final"]), sum(liar["deeds"]["slashed"])) == (0, 1)
+    assert liar["fisherman"] is None
+    fisherman = twin(played, f"addresses/{scene.fisherman.wallet.address}")
+    assert (fisherman["fisherman"]["challenges"], fisherman["fisherman"]["won"]) == (1, 1)
+    assert (fisherman["miner"], fisherman["deeds"]) == (None, None)
+    honest = twin(played, f"addresses/{scene.executor.wallet.address.lower()}")
+    assert (honest["miner"]["results"], honest["miner"]["final"]) == (1, 1)
+    assert [count for _, count in honest["deeds"]["latencies"]] == [1]
+    requester = twin(played, f"addresses/{scene.requester.address}")
+    assert (requester["asked"], requester["miner"]) == (2, None)
     vault = twin(played, f"addresses/{scene.town.contracts.vault.address}")
     assert vault["role"] == "vault"
+
+
+def test_players_are_ranked_and_what_ranks_them_is_told_in_words(played):
+    scene, found = played.scene, twin(played, "miners")
+    honest, liar = found["miners"]
+    assert honest["address"] == scene.executor.wallet.address
+    assert honest["score"] > 0.5 > liar["score"]
+    assert honest["deposit_wei"] == str(scene.town.contracts.vault.balance(honest["address"]).total)
+    words = text_of(page(played, "miners"))
+    assert "1 of 1 final" in words and "0 of 1 final 1 slashed" in words
+    (fisherman,) = twin(played, "fishermen")["fishermen"]
+    assert (fisherman["won"], fisherman["lost"]) == (1, 0)
+    assert "1 of 1 won" in text_of(page(played, "fishermen"))
+    overview = twin(played, "overview")
+    assert (overview["miners"], overview["fishermen"]) == (found["miners"], [fisherman])
+
+
+def test_a_record_is_drawn_and_its_pictures_are_told_in_words(played):
+    address = played.scene.executor.wallet.address
+    found = twin(played, f"addresses/{address}")
+    words = text_of(page(played, f"addresses/{address}"))
+    assert f"{found['miner']['score']:.2f} score as a miner" in words
+    assert "1 final, 0 slashed, 0 expired." in words
+    assert "Half of the results came within" in words
 
 
 def test_totals_count_what_happened(played):
@@ -240,6 +272,8 @@ def test_a_transaction_is_found_by_its_hash_and_tells_its_events(played):
         ("tasks?before=x", 400),
         ("tasks?before=9-9-9", 400),
         ("tasks?before=" + "9" * 99 + "-1", 400),
+        ("miners?after=x", 400),
+        ("fishermen?after=" + "9" * 99, 400),
         ("search?q=0xzz", 400),
         ("search?q=" + "a" * 300, 400),
         ("static/../pages.py", 404),
@@ -268,6 +302,18 @@ def test_every_event_of_market_and_game_has_its_words():
     silent = {"InputCarried", "PausedSet"}
     for name in ("TaskMarket", "DisputeGame"):
         assert kinds_of(load(name)).keys() - silent <= TOLD
+
+
+def test_rankings_go_on_where_the_page_before_ended(played, monkeypatch):
+    monkeypatch.setattr("api.explorer.players._PER_PAGE", 1)
+    played.scene.town.anvil.mine()
+    first = twin(played, "miners")
+    assert (len(first["miners"]), first["skipped"], first["next"]) == (1, 0, 1)
+    answer = played.client.get(f"{ROOT}/miners.json", params={"after": first["next"]}).json()
+    assert (answer["skipped"], answer["next"]) == (1, None)
+    assert answer["miners"][0]["score"] < first["miners"][0]["score"]
+    html = played.client.get(f"{ROOT}/miners", params={"after": 1}, headers={"Accept": "text/html"})
+    assert '<span class="rank muted">2</span>' in html.text
 
 
 def test_lists_go_on_where_the_page_before_ended(played, monkeypatch):

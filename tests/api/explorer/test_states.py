@@ -124,7 +124,9 @@ def test_an_expired_claim_and_a_fee_taken_back_are_told(town):
     town.skip(BRISK.market.assert_seconds + 1)
     market.send(miner, "expireClaim", task)
     assert explorer.task(show(task)).state is TaskState.QUEUED
-    assert explorer.address(miner.address).record.expired == 1
+    page = explorer.address(miner.address)
+    assert page.miner is not None and page.deeds is not None
+    assert (page.miner.expired, sum(page.deeds.expired), page.deeds.latencies) == (1, 1, ())
     town.skip(2_000)
     market.reclaim_fee(wallet, task)
     page = explorer.task(show(task))

@@ -12,7 +12,7 @@ import pytest
 
 from api.access.guard import Scope
 from api.access.keys import changing
-from api.app import create_app
+from api.app import create_app, send_away
 from api.opening import Office
 from api.service.gateway import Gateway
 from infernet.chain.connection import connect
@@ -80,8 +80,9 @@ def over_http(scene: Scene, folder: Path, secret: bytes) -> Iterator[Counter]:
 
     config = Config(data=DataTable(dir=folder))
     headers = {"Authorization": f"Bearer {key}"}
+    app = create_app(config, opener)
     with (
-        served(create_app(config, opener)) as url,
+        served(app, lambda: send_away(app)) as url,
         httpx.Client(base_url=url, headers=headers, timeout=20) as client,
     ):
         yield Counter(url, scene, held[0], key, reader, client)

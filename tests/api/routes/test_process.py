@@ -10,14 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from api.access.keys import Scope, changing
-from infernet.keys import create_keystore
+from infernet.keystore import create_keystore
 from infernet.models.store import shipped_dir
 from tests.anvil import needs_anvil, running
 from tests.api.explorer.scene import digits, town_of
@@ -59,8 +59,7 @@ def test_a_gateway_runs_from_settings_and_forgets_nothing_when_killed(tmp_path: 
         with _gateway(settings) as (process, url):
             place = url + answer.json()["href"]
             _until_requested(place, headers)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(_WAIT_SECONDS) in (0, -signal.SIGTERM)
+            _end_with_readers(process, [f"{place}/events", f"{url}/explorer/events"], headers)
         done = subprocess.run(
             [sys.executable, "-m", "infernet", "api", "reindex"],
             env={**os.environ, **settings},
@@ -70,6 +69,21 @@ def test_a_gateway_runs_from_settings_and_forgets_nothing_when_killed(tmp_path: 
         )
         assert done.returncode == 0, done.stderr
         assert len(town.contracts.market.requests()) == 1
+
+
+def _end_with_readers(
+    process: subprocess.Popen[bytes], places: list[str], headers: dict[str, str]
+) -> None:
+    """End a gateway while streams are read, and see that it waits for none of them."""
+    with httpx.Client(headers=headers) as client, ExitStack() as streams:
+        for place in places:
+            answer = streams.enter_context(client.stream("GET", place))
+            assert answer.status_code == 200
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_WAIT_SECONDS) in (0, -signal.SIGTERM)
+        # The grace for answers under way is longer.
+        assert time.monotonic() - began < 4
 
 
 def _until_requested(place: str, headers: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ a user runs knows nothing of it. Each point kills once for each different thing 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -75,13 +76,14 @@ def serve(post: Post) -> None:
 
 
 def _stand_at_the_store(reaper: Reaper) -> None:
-    """Die behind a stored input, within and behind an acceptance, around what was followed."""
-    put, accept, apply = Blobs.put, TaskStore.accept, ChainTables.apply
+    """Die within an acceptance, behind its row and its input, and around what was followed."""
+    add, accept, apply = Blobs.add, TaskStore.accept, ChainTables.apply
 
-    @wraps(put)
-    def putting(self: Blobs, root: bytes, data: bytes) -> None:
-        put(self, root, data)
-        reaper.reach(Action("input", root, None, 0), Moment.RECORDED)
+    @wraps(add)
+    def adding(self: Blobs, inputs: Mapping[bytes, bytes]) -> None:
+        add(self, inputs)
+        for root in inputs:
+            reaper.reach(Action("input", root, None, 0), Moment.RECORDED)
 
     @wraps(accept)
     def accepting(self: TaskStore, orders: Any, *rest: Any) -> Any:
@@ -102,7 +104,7 @@ def _stand_at_the_store(reaper: Reaper) -> None:
         return told
 
     for place, name, wrapper in (
-        (Blobs, "put", putting),
+        (Blobs, "add", adding),
         (TaskStore, "accept", accepting),
         (ChainTables, "apply", applying),
     ):

@@ -23,6 +23,7 @@ from api.service.gateway import Gateway
 from api.service.terms import Account, RawInput, SignedWish, TensorInput, Wish
 from api.store.records import Finality, TaskRow, TaskState
 from api.store.tasks import Filters
+from infernet.audit.errors import NotAsserted
 from infernet.audit.receipt import read_receipt, root_of
 from infernet.chain.market import Request
 from infernet.chain.records import ProgramRoot, Seconds, TaskId, Wei
@@ -102,6 +103,21 @@ def test_a_task_goes_all_the_way_to_final_with_every_event_told_once(
     assert receipt.task.id == task_id
     assert receipt.finality.status == "final"
     assert gateway.input(task_id) == input_for(town.program, 1)
+
+
+def test_a_task_that_is_not_on_chain_yet_has_no_result_to_certify(
+    gateway: Gateway, town: Town
+) -> None:
+    town.anvil.rpc("evm_setAutomine", False)
+    try:
+        task_id = accept(gateway, town, 4)
+        with pytest.raises(NotAsserted, match="not on chain yet"):
+            gateway.receipt(task_id)
+    finally:
+        town.anvil.rpc("evm_setAutomine", True)
+    await_requested(gateway, task_id)
+    with pytest.raises(NotAsserted, match="no result yet"):
+        gateway.receipt(task_id)
 
 
 def test_many_tasks_are_sent_side_by_side_each_once(gateway: Gateway, town: Town) -> None:

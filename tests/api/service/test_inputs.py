@@ -38,25 +38,51 @@ def npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def huge_png() -> bytes:
-    """Return a small file whose header promises 30000 x 30000 pixels."""
+def huge_png(width: int = 30_000, height: int = 30_000) -> bytes:
+    """Return a small file whose header promises so many pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = zlib.compress(bytes(10_000))
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
     )
 
 
-def npy_header(shape: str) -> bytes:
+def many_scans(count: int) -> bytes:
+    """Return a progressive JPEG whose last scan comes again and again."""
+    file = io.BytesIO()
+    Image.new("L", (900, 900), 7).save(file, "JPEG", progressive=True)
+    data, end = file.getvalue(), -2
+    return data[:end] + data[data.rindex(b"\xff\xda") : end] * count + data[end:]
+
+
+def npy_header(shape: str, kind: str = "'<f4'") -> bytes:
     """Return an .npy file that has a header and nothing behind it."""
-    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return npy_begin(f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117))
+
+
+def npy_begin(header: str) -> bytes:
+    """Return an .npy file with any header."""
+    text = header + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+def bad_palette() -> bytes:
+    """Return a BMP that says it has as many colours as fit no palette."""
+    file = io.BytesIO()
+    Image.new("L", (16, 16)).save(file, "BMP")
+    data = bytearray(file.getvalue())
+    data[47] = 2
+    return bytes(data)
+
+
+# Its reader would start Ghostscript.
+_EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
@@ -95,6 +121,25 @@ BAD: dict[str, Input] = {
     "array of another type": ArrayInput(npy(np.zeros((1, 1, 16, 16), np.int64))),
     "array that is not finite": ArrayInput(npy(np.full((1, 1, 16, 16), np.nan, np.float32))),
     "zip": ArrayInput(b"PK\x03\x04" + bytes(100)),
+    "array of no numbers and a vast side": ArrayInput(npy_header(f"(0, {10**30})")),
+    "array of vast numbers": ArrayInput(npy_header("(1, 256)", "'|V2147483647'")),
+    "array of vast texts": ArrayInput(npy_header("(1, 256)", "'<U500000000'")),
+    "array of times": ArrayInput(npy_header("(1, 256)", "'<M8[ns]'")),
+    "array of no type": ArrayInput(npy_header("(1, 256)", "()")),
+    "array of truths as sides": ArrayInput(npy_header("(True, True)")),
+    "array of many sides": ArrayInput(npy_header(f"({'1, ' * 100})")),
+    "header that does not end": ArrayInput(npy_begin("(((")),
+    "header of a text that does not end": ArrayInput(npy_begin("'''abc")),
+    "header that is deep": ArrayInput(npy_begin("-" * 900 + "1")),
+    "header that is a long sum": ArrayInput(npy_begin("1" + "+1" * 450)),
+    "header that is long": ArrayInput(npy_begin(" " * 9_000 + "1")),
+    "header without hash": ArrayInput(npy_begin("{[]: 1}")),
+    "header of a list": ArrayInput(npy_begin("[1]")),
+    "program of a printer": PictureInput(_EPS),
+    "picture of another kind": PictureInput(picture((40, 30), "TIFF")),
+    "picture of one line": PictureInput(huge_png(20_000, 1)),
+    "picture in a thousand scans": PictureInput(many_scans(1_000)),
+    "picture of a bad palette": PictureInput(bad_palette()),
     "too few bytes": RawInput(bytes(255)),
     "too many bytes": RawInput(bytes(257)),
     "no numbers": TensorInput([["a"] * 16] * 16),

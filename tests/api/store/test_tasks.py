@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -18,7 +19,7 @@ from infernet.chain.records import Seconds, Wei
 from infernet.store.database import open_database
 from infernet.store.errors import StoreInUse, StoreMismatch
 
-from .test_fold import event, own
+from .test_fold import event, follow, own
 
 NOW = Seconds(10)
 
@@ -162,3 +163,25 @@ def test_a_failing_disk_fails_the_whole_group_and_writes_nothing(tmp_path: Path)
     assert writer.post(lambda: store.accept([own(1)], NOW, None, None)).result(10)
     writer.close()
     store.close()
+
+
+def test_no_number_of_tasks_of_strangers_hides_those_that_were_accepted() -> None:
+    store = TaskStore.open(None, "here")
+    follow(store, [event(task, "requested", task) for task in range(1, 40)])
+    mine = replace(own(0), deadline=Seconds(900))
+    with store.database.transaction():
+        store.accept([mine], NOW, None, None)
+    follow(store, [event(0, "requested", 40)])
+    assert store.claimable(NOW, 5)[0].order.id == mine.id
+
+
+def test_signed_tasks_of_a_key_that_wait_are_counted_apart() -> None:
+    store = TaskStore.open(None, "here")
+    signed = [replace(own(task), signature=bytes(65)) for task in (1, 2, 3)]
+    with store.database.transaction():
+        store.accept([own(0), *signed], NOW, None, None)
+    assert store.count_unsent_signed("me") == 3
+    assert store.count_unsent_signed("others") == 0
+    follow(store, [event(2, "requested", 40)])
+    store.fail(signed[2].id, NOW)
+    assert store.count_unsent_signed("me") == 1

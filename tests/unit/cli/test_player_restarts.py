@@ -18,7 +18,7 @@ from infernet.chain.market import Request
 from infernet.chain.records import ProgramRoot, Seconds, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import KeySigner, Wallet
 from infernet.cli import run
-from infernet.keys import open_keystore
+from infernet.keystore import open_keystore
 from infernet.models.store import load_model
 from tests.anvil import ETHER, Anvil, free_port, needs_anvil, running
 

@@ -50,6 +50,8 @@ def test_stakes_are_exact_to_the_wei(tmp_path: Path, text: str, wei: int) -> Non
         ("[infernet]\nzzz = 4", "there are enabled, models, stake, max_tasks"),
         ("infernet = 4", r"write \[infernet\]"),
         ("[infernet]\nenabled = 1", "true or false"),
+        ('[api]\nproxies = ["10.0.0.1/8"]', "addresses or networks"),
+        ('[api]\nproxies = "*"', "addresses or networks"),
         ("[infernet]\nmax_tasks = 0", "a whole number, 1 to 256"),
         # Two threads each: a slip of the keyboard must not take the machine down.
         ("[infernet]\nmax_tasks = 1000000000000", "a whole number, 1 to 256"),

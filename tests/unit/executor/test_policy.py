@@ -9,6 +9,8 @@ from executor.policy import Policy, by_worth, fits
 from infernet.chain.market import TaskFound
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 
+ONE, OTHER = Address("0x" + "11" * 20), Address("0x" + "22" * 20)
+
 
 def offer(name: bytes, fee: int, block: int = 1) -> TaskFound:
     return TaskFound(
@@ -17,8 +19,23 @@ def offer(name: bytes, fee: int, block: int = 1) -> TaskFound:
 
 
 def test_the_best_paid_for_its_time_comes_first() -> None:
-    slow, quick, late = offer(b"slow", 90), offer(b"quick", 10), offer(b"late", 10, 2)
-    assert by_worth([(late, 1.0), (slow, 30.0), (quick, 1.0)]) == [quick, late, slow]
+    slow, quick, late = offer(b"slow", 90), offer(b"quick", 10), offer(b"late", 10, 99)
+    assert by_worth([(late, 1.0), (slow, 30.0), (quick, 1.0)], ONE) == [quick, late, slow]
+
+
+def test_what_a_gateway_offers_to_this_miner_alone_comes_before_all_else() -> None:
+    rich, own = offer(b"rich", 90), offer(b"own", 10)
+    assert by_worth([(rich, 1.0), (own, 1.0)], ONE, {own.task_id}) == [own, rich]
+
+
+def test_two_miners_do_not_begin_with_the_same_of_many_equal_tasks() -> None:
+    offers = [(offer(bytes([number]), 10, number), 1.0) for number in range(60)]
+    first, second = (by_worth(offers, each) for each in (ONE, OTHER))
+    assert sorted(o.task_id for o in first) == sorted(o.task_id for o in second)
+    assert first[0] != second[0]
+    assert first[:16] != second[:16]
+    # Old ones still come before young ones.
+    assert max(o.block_number for o in first[:16]) < 16
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from infernet.chain.errors import RetryableChainError
 from infernet.chain.records import TaskId
 from infernet.chain.wallet import Wallet
 from infernet.monitor import history
+from infernet.monitor.errors import MonitorError
 from infernet.monitor.history import Ledger
-from infernet.monitor.metrics import Monitor, MonitorError, Sources
+from infernet.monitor.metrics import Monitor, Sources
 from infernet.monitor.observatory import Observatory
 from infernet.monitor.snapshot import Role
 from tests.stage import Stage, new_stage

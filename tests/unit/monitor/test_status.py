@@ -12,7 +12,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, Wei
 from infernet.chain.wallet import KeySigner, Wallet
 from infernet.cli import run
-from infernet.keys import create_keystore, open_keystore
+from infernet.keystore import create_keystore, open_keystore
 from infernet.monitor.process import holder_of, memory_bytes
 from infernet.store.database import account_file, open_database
 from infernet.store.journal import Journal

@@ -89,7 +89,7 @@ def drawn(view: View, width: int = 80) -> list[str]:
 
 @pytest.mark.parametrize("width", [80, 132, 200])
 def test_it_fits_terminals_of_24_lines(empty: Snapshot, width: int) -> None:
-    view = View(busy(empty), "onnxruntime", Process(123_456, 5 << 30), [NODE, NODE])
+    view = View(busy(empty), "onnxruntime", Process(123_456, 5 << 30), [NODE, NODE], score=0.93)
     for shown in (view, replace(view, snapshot=empty)):
         lines = drawn(shown, width)
         assert len(lines) <= 24
@@ -112,8 +112,10 @@ def test_a_player_that_did_nothing_says_so(empty: Snapshot) -> None:
 
 
 def test_colour_only_repeats_what_words_say(empty: Snapshot) -> None:
-    text = "\n".join(drawn(View(busy(empty), "reference", Process(77, None), [NODE])))
+    view = View(busy(empty), "reference", Process(77, None), [NODE], score=0.934)
+    text = "\n".join(drawn(view))
     for words in (
+        " · score 0.93",
         "RUNNING (process 77)",
         "wallet 0.000000 LOW",
         "slashed 3",

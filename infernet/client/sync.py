@@ -1,0 +1,206 @@
+"""The client that waits: every method returns when the answer is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from . import talk
+from .answers import (
+    Accepted,
+    AcceptedBatch,
+    Dispute,
+    Event,
+    Finality,
+    Model,
+    Proof,
+    Receipt,
+    State,
+    Task,
+    Wei,
+)
+from .errors import Unreachable
+from .inputs import Input
+from .reading import Reply
+from .stream import SILENCE_SECONDS, Stream
+from .talk import Patience, Talk, Turn
+from .transport import SECONDS, Collected, unreachable
+
+T = TypeVar("T")
+
+
+class Client:
+    """A gateway at a URL. Used by one thread at a time; `close` it, or use it with `with`.
+
+    `api_key`: default INFERNET_API_KEY. Each request is tried again while nobody answers or the
+    gateway is busy, as `patience` says; what was accepted is never accepted twice by that. Methods
+    raise ClientError.
+    """
+
+    def __init__(
+        self, url: str, api_key: str | None = None, *, patience: Patience | None = None
+    ) -> None:
+        self.url = talk.checked_url(url)
+        self._patience = patience or Patience()
+        self._http = httpx.Client(
+            base_url=self.url, headers=talk.headers_of(api_key), timeout=SECONDS
+        )
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._http.close()
+
+    def submit(
+        self,
+        model: str,
+        given: Input,
+        *,
+        fee_wei: Wei | None = None,
+        deadline_seconds: int | None = None,
+        iterations: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Accepted:
+        """Have a task accepted; once it returns, the gateway has it on disk."""
+        terms = talk.terms(fee_wei, deadline_seconds, iterations)
+        return self._run(talk.submit(model, given, terms, idempotency_key, self._patience))
+
+    def submit_many(
+        self,
+        model: str,
+        given: Iterable[Input],
+        *,
+        fee_wei: Wei | None = None,
+        deadline_seconds: int | None = None,
+        iterations: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> AcceptedBatch:
+        """Have several tasks accepted, all or none."""
+        terms = talk.terms(fee_wei, deadline_seconds, iterations)
+        return self._run(talk.submit_many(model, given, terms, idempotency_key, self._patience))
+
+    def task(self, task_id: str) -> Task:
+        """Return a task as it stands."""
+        return self._run(talk.get_task(task_id, self._patience))
+
+    def tasks(
+        self, *, state: State | None = None, model: str | None = None, is_mine: bool = False
+    ) -> Iterator[Task]:
+        """Yield tasks, the newest first, page after page."""
+        filters = {"state": state, "model": model, "mine": is_mine or None}
+        cursor = None
+        while True:
+            page = self._run(talk.page_of_tasks(cursor, filters, self._patience))
+            yield from page.tasks
+            if (cursor := page.cursor) is None:
+                return
+
+    def wait(
+        self,
+        task_id: str,
+        until: Finality = Finality.FINAL,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Task:
+        """Return a task once its result is at least as sure as wanted, over restarts too.
+
+        Raise WithoutResult if there will be none, TimedOut if it takes longer.
+        """
+        return self._run(talk.wait(task_id, until, timeout_seconds, self._patience))
+
+    def events(self, task_id: str | None = None, *, after: int | None = None) -> Iterator[Event]:
+        """Yield a task's events, past and present, until it ends; or those of all from now on.
+
+        A stream that breaks is taken up where it was; none is missed or told twice. `after`: only
+        later ones.
+        """
+        stream = Stream(task_id, after, self._patience)
+        while not stream.is_over:
+            time.sleep(stream.pause_seconds)
+            try:
+                yield from self._heard(stream)
+            except (httpx.HTTPError, httpx.StreamError) as error:
+                stream.broke(unreachable(self.url, error))
+
+    def receipt(self, task_id: str) -> Receipt:
+        """Return what anyone needs to check a task's result."""
+        return self._run(talk.get_receipt(task_id, self._patience))
+
+    def models(self) -> tuple[Model, ...]:
+        """Return the models that tasks may name."""
+        return self._run(talk.get_models(self._patience)).models
+
+    def disputes(self, *, is_open: bool | None = None) -> Iterator[Dispute]:
+        """Yield disputes, the newest first, page after page."""
+        cursor = None
+        while True:
+            page = self._run(talk.page_of_disputes(cursor, {"open": is_open}, self._patience))
+            yield from page.disputes
+            if (cursor := page.cursor) is None:
+                return
+
+    def proof(self, dispute_id: str) -> Proof:
+        """Return the proof that decided a dispute, or raise NotThere."""
+        return self._run(talk.get_proof(dispute_id, self._patience))
+
+    def is_healthy(self) -> bool:
+        """Return whether the gateway follows the chain, or raise Unreachable."""
+        return self._run(talk.health())
+
+    def _run(self, going: Talk[T]) -> T:
+        turn = next(going)
+        while True:
+            time.sleep(turn.after_seconds)
+            try:
+                turn = going.send(self._sent(turn))
+            except StopIteration as stop:
+                found: T = stop.value
+                return found
+
+    def _sent(self, turn: Turn) -> Reply | Unreachable:
+        asked = turn.asked
+        try:
+            with self._http.stream(
+                asked.method, asked.path, headers=asked.headers, content=asked.body
+            ) as answer:
+                collected = Collected(answer)
+                for chunk in answer.iter_bytes():
+                    collected.add(chunk)
+                return collected.reply()
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            return unreachable(self.url, error)
+
+    def _heard(self, stream: Stream) -> Iterator[Event]:
+        timeout = httpx.Timeout(SECONDS, read=SILENCE_SECONDS)
+        with self._http.stream(
+            "GET", stream.path, headers=stream.headers, timeout=timeout
+        ) as answer:
+            stream.begin()
+            if answer.status_code != 200:
+                collected = Collected(answer)
+                for chunk in answer.iter_bytes():
+                    collected.add(chunk)
+                stream.refused(collected.reply())
+                return
+            for chunk in answer.iter_bytes():
+                yield from stream.feed(chunk)
+                if stream.is_over:
+                    return
+        stream.ended()

@@ -1,0 +1,86 @@
+"""Requesters, members and strangers that want a gateway's money, time or secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from api.errors import NoRoom
+from api.service.gateway import Gateway
+from api.service.terms import Account, RawInput, SignedWish
+from infernet.audit.receipt import root_of
+from infernet.chain.market import Request
+from infernet.chain.records import Address, ProgramRoot, Seconds, Wei
+from infernet.chain.signed import signer_of, typed_request
+from infernet.chain.wallet import KeySigner, Wallet
+from tests.anvil import needs_anvil, running
+from tests.api.office import FEE, SETTINGS, funded_key, gateway_on, input_for, soon, until, wish
+from tests.survival.town import Town, new_town
+
+pytestmark = needs_anvil
+
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+def forms_of(signature: bytes) -> dict[str, bytes]:
+    """Return what libraries take for the same signature and the contract does not."""
+    r, s, v = signature[:32], signature[32:64], signature[64]
+    other = (_ORDER - int.from_bytes(s)).to_bytes(32)
+    return {
+        "the other of the pair": r + other + bytes([55 - v]),
+        "parity 0 or 1": r + s + bytes([v - 27]),
+        "parity of a chain": r + s + bytes([v + 10]),
+        "parity beyond all": r + s + b"\xff",
+    }
+
+
+@pytest.mark.parametrize("name", forms_of(bytes(64) + b"\x1b"))
+def test_a_signature_that_the_contract_refuses_is_refused_before_it_is_accepted(name: str) -> None:
+    """Accepted, it would fill the queue until its deadline and never be sent."""
+    signer = KeySigner.create()
+    request = Request(ProgramRoot(bytes(32)), Wei(1), Seconds(2), 3)
+    typed = typed_request(31_337, Address("0x" + "11" * 20), request, root_of(b"input"))
+    signature = signer.sign_typed(typed)
+    assert signer_of(typed, signature) == signer.address
+    assert signer_of(typed, forms_of(signature)[name]) is None
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    with running() as anvil:
+        yield new_town(anvil)
+
+
+def signed_wish(town: Town, signer: KeySigner, number: int) -> SignedWish:
+    """Return a task that somebody signed and pays."""
+    data, deadline = input_for(town.program, number), soon(town, 3_600)
+    asked = Request(ProgramRoot(town.program.root), FEE, deadline, number)
+    typed = typed_request(town.chain.chain_id, town.contracts.market.address, asked, root_of(data))
+    signature = signer.sign_typed(typed)
+    return SignedWish("plain", RawInput(data), signer.address, FEE, deadline, number, signature)
+
+
+def test_signed_tasks_that_nobody_pays_leave_room_for_others(town: Town, tmp_path: Path) -> None:
+    """One deposit signs for any number of tasks, of which one can be sent."""
+    settings = replace(SETTINGS, most_waiting=30, unheard_seconds=1.0)
+    poor = KeySigner.create()
+    town.anvil.fund(poor.address, 1)
+    town.contracts.vault.deposit(Wallet(town.chain, poor), FEE)
+    with gateway_on(town, tmp_path, funded_key(town.anvil), settings) as gateway:
+        accepted = flood(gateway, town, poor)
+        assert 3 <= accepted <= 4
+        (task_id,) = gateway.accept(wish(town, 99), Account("honest")).result(10).task_ids
+        until(lambda: bool(gateway.task(task_id).standing.requested_block), "the honest task")
+
+
+def flood(gateway: Gateway, town: Town, signer: KeySigner) -> int:
+    """Have signed tasks accepted until the gateway takes no more; return how many it took."""
+    for number in range(30):
+        try:
+            gateway.accept_signed(signed_wish(town, signer, number), Account("crook")).result(10)
+        except NoRoom:
+            return number
+    return 30
