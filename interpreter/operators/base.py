@@ -16,6 +16,9 @@ from ..tensors import DType, TensorType
 
 MAX_DIMENSION = (1 << 24) - 1
 MAX_COUNT = 1 << 32
+# Of a tensor of an operator of sequences: SCALE reads three of them and the constants in one step,
+# and its proof has to fit into a move.
+MAX_ELEMENTS = 1 << 29
 MAP_ELEMENTS = 32
 MAX_SHIFT = 62
 
@@ -111,6 +114,11 @@ def require_count(count: int, dtype: DType, name: str) -> None:
     require_range(count, 1, MAX_COUNT, name)
 
 
+def require_elements(count: int, name: str) -> None:
+    """Raise InvalidProgram unless an operator of sequences takes that many elements."""
+    require_range(count, 1, MAX_ELEMENTS, name)
+
+
 def require_shift(shift: int) -> None:
     """Raise InvalidProgram unless an i64 may be shifted by so many bits."""
     require_range(shift, 0, MAX_SHIFT, "shift")
@@ -124,7 +132,7 @@ def require_dtype(dtype: DType, allowed: Sequence[DType], name: str) -> None:
 
 def require_within(offset: int, needed: int, count: int, name: str) -> None:
     """Raise InvalidProgram unless `needed` elements at `offset` lie inside `count` ones."""
-    require_count(count, DType.U8, f"{name}'s tensor")
+    require_elements(count, f"{name}'s tensor")
     require_range(offset, 0, count - needed, name)
 
 

@@ -19,8 +19,8 @@ from .base import (
     Tensor,
     require,
     require_clamp,
-    require_count,
     require_dtype,
+    require_elements,
     require_range,
     require_shift,
     require_within,
@@ -149,7 +149,7 @@ class Root(Grid):
 
     def check(self, constants_bytes: int, max_iterations: int) -> None:
         require_dtype(self.dst_dtype, WIDE, "the output")
-        require_count(self.cols, DType.I64, "count")
+        require_elements(self.cols, "count")
         require_shift(self.shift)
 
     @property

@@ -12,8 +12,8 @@ from ..memory import Memory
 from ..tensors import DType, TensorType
 from .base import (
     MAP_ELEMENTS,
-    MAX_COUNT,
     MAX_DIMENSION,
+    MAX_ELEMENTS,
     Operand,
     StepNote,
     decode_elements,
@@ -93,7 +93,7 @@ def require_matrix(rows: int, cols: int) -> None:
     """Raise InvalidProgram unless a tensor `[rows, cols]` may exist."""
     require_range(rows, 1, MAX_DIMENSION, "rows")
     require_range(cols, 1, MAX_DIMENSION, "cols")
-    require(rows * cols <= MAX_COUNT, "the tensor has too many elements")
+    require(rows * cols <= MAX_ELEMENTS, "the tensor has too many elements")
 
 
 def require_table(start: int, count: int, dtype: DType, constants_bytes: int) -> None:

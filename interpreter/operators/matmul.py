@@ -16,6 +16,7 @@ from ..tensors import LEAF_BYTES, DType, TensorType
 from .base import (
     MAX_COUNT,
     MAX_DIMENSION,
+    MAX_ELEMENTS,
     Bytes,
     Operand,
     StepNote,
@@ -106,10 +107,10 @@ class MatMul:
         require_dtype(self.dst_dtype, WIDE, "the output")
         for name in ("batches", "rows", "cols", "length", "group"):
             require_range(getattr(self, name), 1, MAX_DIMENSION, name)
-        require(self.out_count <= MAX_COUNT, "the output has too many elements")
+        require(self.out_count <= MAX_ELEMENTS, "the output has too many elements")
         a, b = self.a_walk, self.b_walk
-        require_range(a.count, 1, MAX_COUNT, "a's count")
-        require_range(b.count, 0, MAX_COUNT, "b's count")
+        require_range(a.count, 1, MAX_ELEMENTS, "a's count")
+        require_range(b.count, 0, MAX_ELEMENTS, "b's count")
         require_range(b.offset, 0, MAX_OFFSET, "b's offset")
         strides = (a.batch_stride, a.row_stride, b.batch_stride, b.row_stride)
         for value in (a.offset, *strides):

@@ -19,8 +19,8 @@ from .base import (
     decode_elements,
     require,
     require_clamp,
-    require_count,
     require_dtype,
+    require_elements,
     require_range,
     require_shift,
 )
@@ -65,7 +65,7 @@ class Rotate(Grid):
     def check(self, constants_bytes: int, max_iterations: int) -> None:
         require_dtype(self.a_dtype, (DType.I16, DType.I32), "the input")
         require_dtype(self.dst_dtype, (DType.I8, DType.I16), "the output")
-        require_count(self.cols, self.dst_dtype, "count")
+        require_elements(self.cols, "count")
         require_range(self.head, 2, MAX_DIMENSION, "head")
         is_even = self.head % 2 == 0
         is_cut = MAP_ELEMENTS % self.head == 0 or self.head % MAP_ELEMENTS == 0

@@ -10,7 +10,7 @@ from hashlib import sha256
 from ..memory import Memory
 from ..program import Opcode, Operator
 from ..tensors import DType, TensorType
-from .base import Bytes, Operand, StepNote, Tensor, encode_signed, require_count, require_within
+from .base import Bytes, Operand, StepNote, Tensor, encode_signed, require_elements, require_within
 from .grid import clamped, i64, read_elements
 
 SEED_WORDS = 8
@@ -69,7 +69,7 @@ class Token(_Single):
     def check(self, constants_bytes: int, max_iterations: int) -> None:
         require_within(self.length, 1, self.a_count, "length")
         require_within(self.prompt, 1, self.a_count, "prompt")
-        require_count(self.b_count, DType.I32, "b_count")
+        require_elements(self.b_count, "b_count")
 
     @property
     def sources(self) -> tuple[Operand, ...]:

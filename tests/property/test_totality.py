@@ -22,7 +22,7 @@ from tests.property.test_sequences import require_fold as require_sequence_fold
 from tests.sequences import OPCODES, random_sequence_program
 
 SMALL = (0, 1, 2, 3, 7, 8, 31, 32, 33, 127, 128, 255, 256, 257, 511, 512, 1023, 1024)
-POWERS = [(1 << power) + near for power in (20, 24, 31, 32, 62, 63) for near in (-1, 0, 1)]
+POWERS = [(1 << power) + near for power in (20, 24, 29, 31, 32, 62, 63) for near in (-1, 0, 1)]
 SPECIAL = [*SMALL, *(value for value in POWERS if value < 1 << 63)]
 MAX_STEPS = 20_000
 MAX_ELEMENTS = 1 << 16

@@ -9,6 +9,9 @@ library SequenceFieldsLib {
     using DescriptorLib for bytes;
     using RulesLib for bytes;
 
+    /// @dev Elements of a tensor at most, fewer than of other operators: SCALE reads three tensors and the
+    /// constants in one step, and its proof has to fit into a move.
+    int256 private constant ELEMENTS = 1 << 29;
     uint256 private constant U8 = 0;
     uint256 private constant I8 = 1;
     uint256 private constant I16 = 2;
@@ -43,7 +46,8 @@ library SequenceFieldsLib {
         for (uint256 i = 0; i < 4; ++i) {
             if (!d.isIn(i, 1, RulesLib.DIMENSION)) return i;
         }
-        if (!d.isIn(4, 1, RulesLib.COUNT)) return 4;
+        if (!d.isIn(4, 1, ELEMENTS)) return 4;
+        if (d.field(8) > ELEMENTS) return 8;
         for (uint256 i = 5; i < 13; ++i) {
             bool isDivisor = i == 10;
             int256 high = i == 9 ? MAX_OFFSET : isDivisor ? RulesLib.DIMENSION : RulesLib.COUNT;
@@ -55,7 +59,7 @@ library SequenceFieldsLib {
         if (isConstant && (d.b() != 0 || d.bType() > I8)) return RulesLib.HEAD;
         // Dimensions are below 2^24, strides at most 2^32: products and sums stay below 2^60.
         unchecked {
-            if (d.number(0) * d.number(1) * d.number(2) > uint256(RulesLib.COUNT)) return RulesLib.OUTPUT_COUNT;
+            if (d.number(0) * d.number(1) * d.number(2) > uint256(ELEMENTS)) return RulesLib.OUTPUT_COUNT;
             uint256 last = d.number(5) + (d.number(0) - 1) * d.number(6) + (d.number(1) - 1) * d.number(7);
             if (last + d.number(3) > d.number(4)) return 5;
             last = d.number(9) + ((d.number(0) - 1) / d.number(10)) * d.number(11)
@@ -112,7 +116,7 @@ library SequenceFieldsLib {
 
     function _root(bytes calldata d) private pure returns (uint256) {
         if (d.aType() != I64 || d.dstType() < I32 || d.usesB()) return RulesLib.HEAD;
-        if (!d.isIn(0, 1, RulesLib.COUNT)) return 0;
+        if (!d.isIn(0, 1, ELEMENTS)) return 0;
         return d.isIn(1, 0, MAX_SHIFT) ? d.tail(2) : 1;
     }
 
@@ -137,7 +141,7 @@ library SequenceFieldsLib {
         if (d.aType() != I16 && d.aType() != I32) return RulesLib.HEAD;
         if (d.dstType() != I8 && d.dstType() != I16) return RulesLib.HEAD;
         if (d.usesB()) return RulesLib.HEAD;
-        if (!d.isIn(0, 1, RulesLib.COUNT)) return 0;
+        if (!d.isIn(0, 1, ELEMENTS)) return 0;
         if (!d.isIn(1, 2, RulesLib.DIMENSION)) return 1;
         uint256 head = d.number(1);
         if (head % 2 != 0 || (head % 32 != 0 && 32 % head != 0) || d.number(0) % head != 0) return 1;
@@ -185,7 +189,7 @@ library SequenceFieldsLib {
         if (part != RulesLib.OK) return part;
         part = _within(d, 2, 0, 1);
         if (part != RulesLib.OK) return part;
-        return d.isIn(3, 1, RulesLib.COUNT) ? d.tail(4) : 3;
+        return d.isIn(3, 1, ELEMENTS) ? d.tail(4) : 3;
     }
 
     function _draw(bytes calldata d) private pure returns (uint256) {
@@ -211,7 +215,7 @@ library SequenceFieldsLib {
     function _matrix(bytes calldata d) private pure returns (uint256) {
         if (!d.isIn(0, 1, RulesLib.DIMENSION)) return 0;
         if (!d.isIn(1, 1, RulesLib.DIMENSION)) return 1;
-        return d.number(0) * d.number(1) <= uint256(RulesLib.COUNT) ? RulesLib.OK : RulesLib.OUTPUT_COUNT;
+        return d.number(0) * d.number(1) <= uint256(ELEMENTS) ? RulesLib.OK : RulesLib.OUTPUT_COUNT;
     }
 
     /// @dev A matrix whose steps of 32 elements never leave a row.
@@ -223,7 +227,7 @@ library SequenceFieldsLib {
 
     /// @dev Field `count` is a number of elements of which `needed` follow on field `offset`.
     function _within(bytes calldata d, uint256 offset, uint256 count, int256 needed) private pure returns (uint256) {
-        if (!d.isIn(count, 1, RulesLib.COUNT)) return count;
+        if (!d.isIn(count, 1, ELEMENTS)) return count;
         return d.isIn(offset, 0, d.field(count) - needed) ? RulesLib.OK : offset;
     }
 
