@@ -11,8 +11,8 @@ from .records import Address, GameConstants, MarketConstants, to_struct
 from .wallet import Wallet
 
 _MILLI_ETHER = 10**15
-# All contracts take 16 million; who cannot pay for all of them should not begin.
-_DEPLOYMENT_GAS = 20_000_000
+# All contracts take 23 million; who cannot pay for all of them should not begin.
+_DEPLOYMENT_GAS = 28_000_000
 
 
 @dataclass(frozen=True, slots=True)
