@@ -53,8 +53,10 @@ class Report:
             )
 
 
-def draw(number: int, rng: np.random.Generator) -> Program:
+def draw(number: int, rng: np.random.Generator, only_sequences: bool = False) -> Program:
     """Return the `number`-th program: mixed ones and ones about a single operator, in turns."""
+    if only_sequences:
+        number *= 2
     if number % 2 == 0:
         opcode = sequences.OPCODES[number // 2 % len(sequences.OPCODES)]
         return sequences.random_sequence_program(rng, opcode)
@@ -65,7 +67,13 @@ def draw(number: int, rng: np.random.Generator) -> Program:
     return random_program(rng, style, max_count=1200 if number % 4 else 400)
 
 
-def prove_many(count: int, seed: int, per_program: int = 150, forge_each: int = 1) -> Report:
+def prove_many(
+    count: int,
+    seed: int,
+    per_program: int = 150,
+    forge_each: int = 1,
+    only_sequences: bool = False,
+) -> Report:
     """Prove `count` steps of random programs, and forge every `forge_each`-th of them.
 
     Every program is first registered on chain, so only what registration lets through is run.
@@ -74,7 +82,7 @@ def prove_many(count: int, seed: int, per_program: int = 150, forge_each: int = 
     while report.steps < count:
         if report.programs % PROGRAMS_PER_CHAIN == 0:
             contracts = Contracts()
-        program = draw(report.programs, rng)
+        program = draw(report.programs, rng, only_sequences)
         report.programs += 1
         descriptors = b"".join(operator.encode() for operator in program.operators)
         contracts.register(program.header.encode(), descriptors)
@@ -100,9 +108,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--forge-each", type=int, default=1, help="forge every N-th step")
+    parser.add_argument("--sequences", action="store_true", help="only operators of sequences")
     arguments = parser.parse_args()
     began = time.monotonic()
-    report = prove_many(arguments.count, arguments.seed, forge_each=arguments.forge_each)
+    report = prove_many(
+        arguments.count,
+        arguments.seed,
+        forge_each=arguments.forge_each,
+        only_sequences=arguments.sequences,
+    )
     report.show(time.monotonic() - began)
 
 

@@ -9,11 +9,13 @@ library ElementLib {
     using WitnessReader for WitnessReader.Reader;
 
     uint256 private constant LEAF = 256;
+    /// @dev A byte for each dtype: the logarithm of its size.
+    uint256 private constant LOGS = 0x0000010203000000000000000000000000000000000000000000000000000000;
 
     /// @notice Element `index` of the dtype at `pointer`, which has 8 readable bytes behind every element.
     function load(uint256 pointer, uint256 index, uint256 dtype) internal pure returns (int256 value) {
         assembly ("memory-safe") {
-            let log := mul(gt(dtype, 1), sub(dtype, 1))
+            let log := byte(dtype, LOGS)
             value := shr(192, mload(add(pointer, shl(log, index))))
             value := or(and(shr(8, value), 0x00ff00ff00ff00ff), shl(8, and(value, 0x00ff00ff00ff00ff)))
             value := or(and(shr(16, value), 0x0000ffff0000ffff), shl(16, and(value, 0x0000ffff0000ffff)))
@@ -27,7 +29,7 @@ library ElementLib {
     /// @notice Write the low bytes of `value` as element `index`; up to 32 bytes behind it are overwritten.
     function put(uint256 pointer, uint256 index, uint256 dtype, int256 value) internal pure {
         assembly ("memory-safe") {
-            let log := mul(gt(dtype, 1), sub(dtype, 1))
+            let log := byte(dtype, LOGS)
             let v := and(value, 0xffffffffffffffff)
             v := or(and(shr(8, v), 0x00ff00ff00ff00ff), shl(8, and(v, 0x00ff00ff00ff00ff)))
             v := or(and(shr(16, v), 0x0000ffff0000ffff), shl(16, and(v, 0x0000ffff0000ffff)))

@@ -20,7 +20,7 @@ library GridLib {
 
     /// @notice What step `index` covers; fields 0 and 1 are rows and columns.
     function ofRows(bytes calldata d, uint256 index) internal pure returns (Span memory) {
-        // Registration bounds both by 2^32 and the product likewise.
+        // Registration bounds the product by 2^29.
         unchecked {
             return _span(d.number(0) * d.number(1), d.number(1), index);
         }

@@ -65,9 +65,34 @@ contract MatmulProver is IProver {
         int256 aZero = d.field(13);
         int256 bZero = d.field(14);
         if (aType < 2 && bType < 2) return DotLib.dot(a, b, length, aType == 1, aZero, bType == 1, bZero);
-        unchecked {
-            for (uint256 i = 0; i < length; ++i) {
-                sum += (ElementLib.load(a, i, aType) - aZero) * (ElementLib.load(b, i, bType) - bZero);
+        return _wideDot(a, b, length, aType, aZero, bType, bZero);
+    }
+
+    /// @dev As `DotLib.dot` for u8, i8 and i16 in any mixture, an element at a time.
+    function _wideDot(
+        uint256 a,
+        uint256 b,
+        uint256 length,
+        uint256 aType,
+        int256 aZero,
+        uint256 bType,
+        int256 bZero
+    ) private pure returns (int256 sum) {
+        assembly ("memory-safe") {
+            // Only an i16 has a high byte; only an i8 is extended from its first byte.
+            let aHigh := mul(eq(aType, 2), 0xff00)
+            let bHigh := mul(eq(bType, 2), 0xff00)
+            let aTop := iszero(eq(aType, 1))
+            let bTop := iszero(eq(bType, 1))
+            let aSize := add(1, eq(aType, 2))
+            let bSize := add(1, eq(bType, 2))
+            for { let end := add(a, mul(length, aSize)) } lt(a, end) { a := add(a, aSize) } {
+                let x := mload(a)
+                let w := mload(b)
+                x := sub(signextend(aTop, or(byte(0, x), and(shr(232, x), aHigh))), aZero)
+                w := sub(signextend(bTop, or(byte(0, w), and(shr(232, w), bHigh))), bZero)
+                sum := add(sum, mul(x, w))
+                b := add(b, bSize)
             }
         }
     }

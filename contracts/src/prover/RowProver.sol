@@ -96,12 +96,14 @@ contract RowProver is IProver {
             int256 multiplier = c.multiplier;
             for (uint256 i = 0; i < length; ++i) {
                 if (c.params != 0) {
-                    bias = ElementLib.load(c.params, 2 * i, 3);
-                    multiplier = ElementLib.load(c.params, 2 * i + 1, 3);
+                    multiplier = ElementLib.load(c.params, i, 4);
+                    bias = int32(multiplier);
+                    multiplier >>= 32;
                 }
                 int256 x = ElementLib.load(a, i, c.aType);
-                if (!c.isAfter) x = ElementLib.wrap(x + bias);
-                x = ElementLib.wrap(ElementLib.wrap(x * multiplier) * c.factor);
+                if (!c.isAfter) x += bias;
+                // Below 2^160: one truncation is as good as one after each operation.
+                x = ElementLib.wrap(x * multiplier * c.factor);
                 x = ElementLib.divideRounded(x, c.divisor) + c.zero;
                 if (c.isAfter) x += bias;
                 ElementLib.put(out, i, c.dstType, ElementLib.clamp(ElementLib.wrap(x), c.low, c.high));
