@@ -24,6 +24,7 @@ from . import problems
 from .access.guard import Access
 from .access.middleware import Fence
 from .access.pages import account_router
+from .direct import Direct
 from .explorer.explorer import ChainExplorer
 from .explorer.live import Live
 from .explorer.rendering import ROOT as EXPLORER
@@ -93,7 +94,7 @@ class _Described(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that a request passes; around it the fence, also around what goes wrong."""
-        inner = Head(super().build_middleware_stack())
+        inner = Direct(Head(super().build_middleware_stack()))
         return Tally(Fence(inner, self.state.access, _refusal), self.state.answers)
 
     def openapi(self) -> dict[str, Any]:

@@ -119,6 +119,7 @@ _CAUSES: Mapping[type[Exception], str] = {
     # Whatever else an audit finds wrong is the chain's node contradicting itself.
     AuditError: "chain-unavailable",
 }
+_KNOWN = (GatewayError, ChainError, StoreError, AuditError)
 _BY_STATUS = {
     400: "malformed-body",
     404: "not-found",
@@ -163,32 +164,29 @@ def of(error: Exception, instance: str) -> Response:
     return answer(name, _clean(str(error)), instance, getattr(error, "headers", None), **more)
 
 
+def answer_to(request: Request, error: Exception) -> Response:
+    """Return the answer to whatever a route raised, and log what no route should raise."""
+    path = request.url.path
+    if isinstance(error, RequestValidationError):
+        found = [_fault(each) for each in error.errors()[:_MOST_ERRORS]]
+        detail = "; ".join(f"{each['field']}: {each['detail']}" for each in found)
+        return answer("invalid-request", detail, path, errors=found)
+    if isinstance(error, HTTPException):
+        name = _BY_STATUS.get(error.status_code, "internal")
+        return answer(name, str(error.detail), path, error.headers)
+    if not isinstance(error, _KNOWN):
+        _log.error("a request failed", exc_info=error)
+    return of(error, path)
+
+
 def install(app: FastAPI) -> None:
     """Let an application answer every error with a problem."""
 
-    async def known(request: Request, error: Exception) -> Response:
-        return of(error, request.url.path)
+    async def answering(request: Request, error: Exception) -> Response:
+        return answer_to(request, error)
 
-    async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        name = _BY_STATUS.get(error.status_code, "internal")
-        return answer(name, str(error.detail), request.url.path, error.headers)
-
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        found = [_fault(each) for each in error.errors()[:_MOST_ERRORS]]
-        detail = "; ".join(f"{each['field']}: {each['detail']}" for each in found)
-        return answer("invalid-request", detail, request.url.path, errors=found)
-
-    async def unknown(request: Request, error: Exception) -> Response:
-        _log.error("a request failed", exc_info=error)
-        return of(error, request.url.path)
-
-    for kind in (GatewayError, ChainError, StoreError, AuditError):
-        app.add_exception_handler(kind, known)
-    app.add_exception_handler(HTTPException, refused)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(Exception, unknown)
+    for kind in (*_KNOWN, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, answering)
 
 
 def answers(*names: str) -> dict[int | str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -177,6 +178,7 @@ def _hash(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
+@lru_cache(maxsize=1_000)
 def _key(row: Row) -> Key:
     id_, name, _, scopes, budget, rate, created, expires, revoked = row
     wei = None if budget is None else Wei(int(budget))

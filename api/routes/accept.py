@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from infernet.chain.market import Request as Asked
 from infernet.chain.records import ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.signed import typed_request
 
+from ..access.guard import Scope, require
 from ..errors import InvalidTask
 from ..problems import answers
 from ..schemas.given import BatchGiven, SignedGiven, TaskGiven, Terms, TypedQuery
 from ..schemas.values import hex_of
 from ..schemas.views import AcceptedBatchView, AcceptedView, TypedDataView
+from ..service.accept import MOST_KEY_CHARACTERS
 from ..service.terms import Accepted
 from . import show
 from .intake import (
@@ -29,7 +31,8 @@ from .intake import (
     wish_of,
     wishes_in,
 )
-from .seam import KEYED, ON_CHAIN, Reader, TheGateway, Writer
+from .landing import Landing
+from .seam import KEYED, ON_CHAIN, Reader, TheGateway, Writer, gateway_of
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 
@@ -46,18 +49,23 @@ _REFUSED = (
     "chain-unavailable",
     "store-trouble",
 )
+_KEY_NAME = "Idempotency-Key"
 _LOCATION = {"description": "Where the task is followed", "schema": {"type": "string"}}
 _EXAMPLE = {"model": "digits", "input": {"tensor": [[[0, 128], [255, 0]]]}}
 Key = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key",
+        alias=_KEY_NAME,
         min_length=1,
-        max_length=255,
+        max_length=MOST_KEY_CHARACTERS,
         description="The same key with the same request is the same task, for a day",
         examples=["2f1c9a"],
     ),
 ]
+
+
+_writer_of = require(Scope.TASKS_WRITE)
+_landing = Landing()
 
 
 def _schema(model: type[Any]) -> dict[str, Any]:
@@ -137,7 +145,20 @@ async def post_task(
     with one file named `input`.
     """
     wish = await wish_of(request)
-    return _one(await asyncio.wrap_future(gateway.accept(wish, caller.account, key)))
+    return _one(await _landing.of(gateway.accept(wish, caller.account, key)))
+
+
+async def answer(request: Request) -> Response:
+    """Return what `post_task` answers, with its arguments taken from the request by hand.
+
+    Raises what routes and their dependencies raise.
+    """
+    gateway, caller = await gateway_of(request), await _writer_of(request)
+    key = request.headers.get(_KEY_NAME)
+    if key is not None and not 1 <= len(key) <= MOST_KEY_CHARACTERS:
+        what = f"it has {len(key)} characters; 1 to {MOST_KEY_CHARACTERS} are accepted"
+        raise RequestValidationError([{"loc": ("header", _KEY_NAME), "msg": what}])
+    return await post_task(request, gateway, caller, key)
 
 
 @router.post(
@@ -153,7 +174,7 @@ async def post_batch(
 ) -> Response:
     """Answer once all of them are on disk."""
     wishes = wishes_in(await content_of(request))
-    found = await asyncio.wrap_future(gateway.accept_batch(wishes, caller.account, key))
+    found = await _landing.of(gateway.accept_batch(wishes, caller.account, key))
     tasks = [_view(each, found.is_repeat) for each in found.task_ids]
     view = AcceptedBatchView(tasks=tasks, is_repeat=found.is_repeat)
     return Response(view.model_dump_json(), 202, media_type=JSON)
@@ -175,7 +196,7 @@ async def post_signed(
 ) -> Response:
     """Answer once the task is on disk. The fee comes from the requester's balance in the vault."""
     wish = signed_wish_in(await content_of(request))
-    return _one(await asyncio.wrap_future(gateway.accept_signed(wish, caller.account, key)))
+    return _one(await _landing.of(gateway.accept_signed(wish, caller.account, key)))
 
 
 @router.get(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -15,6 +15,7 @@ from infernet.chain.records import TaskId
 
 from ..problems import answers
 from ..service.notify import Listener
+from ..store.records import ENDS, TaskEvent
 from .seam import KEYED, STORED, IdBytes, Reader, Texts, TheAccess, TheGateway
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -90,15 +91,34 @@ async def get_events(
     responses={**_STREAM, **answers(*KEYED, *STORED, "no-room", "unknown-task")},
 )
 async def get_task_events(
-    listener: Annotated[Listener, Depends(_of_task)], texts: Texts, seconds: Span = None
+    listener: Annotated[Listener, Depends(_of_task)],
+    gateway: TheGateway,
+    texts: Texts,
+    seconds: Span = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Tell what happened to a task and what happens, or only what came after `Last-Event-ID`."""
-    async for each in _told(listener, texts, seconds):
+    """Tell what happened to a task and what happens, or only what came after `Last-Event-ID`.
+
+    The stream ends with the task.
+    """
+
+    async def is_last(event: TaskEvent) -> bool:
+        # A reorganisation may have taken an end back.
+        later = (event.sequence, event.task_id, 1)
+        return event.state in ENDS and not await asyncio.to_thread(gateway.events, *later)
+
+    async for each in _told(listener, texts, seconds, is_last):
         yield each
 
 
+async def _never(event: TaskEvent) -> bool:
+    return False
+
+
 async def _told(
-    listener: Listener, texts: Texts, seconds: float | None
+    listener: Listener,
+    texts: Texts,
+    seconds: float | None,
+    is_last: Callable[[TaskEvent], Awaitable[bool]] = _never,
 ) -> AsyncIterator[ServerSentEvent]:
     yield ServerSentEvent(comment="listening", retry=_RETRY_MILLISECONDS)
     end = None if seconds is None else asyncio.get_running_loop().call_later(seconds, listener.end)
@@ -106,6 +126,8 @@ async def _told(
         async for event in listener:
             text, number = texts.of(event), str(event.sequence)
             yield ServerSentEvent(raw_data=text, event=event.kind, id=number)
+            if await is_last(event):
+                return
     finally:
         if end is not None:
             end.cancel()

@@ -21,7 +21,7 @@ from starlette.datastructures import UploadFile
 from infernet.chain.records import Address, Seconds, Wei
 
 from ..errors import InvalidTask, MalformedBody, UnsupportedType
-from ..schemas.given import SignedTerms, Terms
+from ..schemas.given import MOST_BATCH, SignedTerms, Terms
 from ..service.terms import (
     ArrayInput,
     Input,
@@ -43,6 +43,9 @@ _NUMBERS = ("fee_wei", "deadline_seconds", "iterations")
 _DIGITS = re.compile(r"[0-9]{1,29}")
 _MOST_PART_BYTES = 64 << 20
 _MOST_FIELDS = 8
+# Whatever is read here keeps every other request waiting. Only batches of tensors hold many lists.
+_MOST_CONTAINERS = 400_000
+_MOST_MEMBERS = 32
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -89,6 +92,8 @@ def wishes_in(content: Any) -> list[Wish]:
     tasks = content["tasks"]
     if not isinstance(tasks, list):
         _refuse("tasks", "it has to be a list", ())
+    if len(tasks) > MOST_BATCH:
+        raise InvalidTask("tasks", f"there are {len(tasks)}; 1 to {MOST_BATCH} are accepted")
     return [wish_in(each, ("tasks", number)) for number, each in enumerate(tasks)]
 
 
@@ -131,6 +136,11 @@ def binary(kind: str, data: bytes) -> Input:
 
 def parsed(body: bytes) -> Any:
     """Return what JSON says, or raise MalformedBody."""
+    containers = body.count(b"[") + body.count(b"{")
+    if containers > _MOST_CONTAINERS:
+        raise MalformedBody(
+            f"the body has {containers} lists and objects; {_MOST_CONTAINERS} are read at most"
+        )
     try:
         # Not the standard library's: that goes as deep as the stack, and past it where another
         # library has raised the interpreter's limit.
@@ -186,6 +196,10 @@ def _wish(terms: Terms, given: Input) -> Wish:
 
 
 def _checked(kind: type[M], fields: Any, place: tuple[str | int, ...]) -> M:
+    if isinstance(fields, dict) and len(fields) > _MOST_MEMBERS:
+        _refuse(
+            "", f"it has {len(fields)} members; see /openapi.json for those that there are", place
+        )
     try:
         return kind.model_validate(fields)
     except ValidationError as error:

@@ -56,7 +56,8 @@ _SESSION = HTTPBearer(
 )
 
 
-async def _gateway(request: Request) -> Gateway:
+async def gateway_of(request: Request) -> Gateway:
+    """Return the gateway of the application that a request came to."""
     found = request.app.state.gateway
     assert isinstance(found, Gateway)
     return found
@@ -83,7 +84,7 @@ async def _member(request: Request, shown: object = Security(_SESSION)) -> Membe
     try:
         if text is None or not text.startswith(TOKEN_PREFIX):
             raise NotAMember("this needs a session of the pool: POST /v1/pool/miners gives one")
-        found = (await _gateway(request)).pool.member(text)
+        found = (await gateway_of(request)).pool.member(text)
     except NotAMember:
         access.count_address(address_of(request))
         raise
@@ -100,7 +101,7 @@ async def _reader_or_member(
 
 
 TheAccess = Annotated[Access, Depends(_access)]
-TheGateway = Annotated[Gateway, Depends(_gateway)]
+TheGateway = Annotated[Gateway, Depends(gateway_of)]
 Texts = Annotated[EventTexts, Depends(_texts)]
 IdBytes = Annotated[bytes, Depends(_id)]
 Writer = Annotated[Caller, Depends(require(Scope.TASKS_WRITE))]

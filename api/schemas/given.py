@@ -9,6 +9,7 @@ from pydantic import Field
 from .values import AddressText, Given, Id, Number, WeiGiven
 
 _MOST_SPAN_SECONDS = 2**31
+MOST_BATCH = 100
 
 ModelName = Annotated[
     str,
@@ -83,7 +84,7 @@ class SignedGiven(SignedTerms):
 class BatchGiven(Given):
     """Several tasks, of which all are accepted or none."""
 
-    tasks: list[TaskGiven] = Field(min_length=1, max_length=100)
+    tasks: list[TaskGiven] = Field(min_length=1, max_length=MOST_BATCH)
 
 
 class TypedQuery(Given):

@@ -25,9 +25,11 @@ from ..store.tasks import Promise, TaskStore
 from ..store.writer import Writer
 from .catalogue import Catalogue
 from .inputs import program_input
-from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
+from .terms import Accepted, Account, PictureInput, ServedModel, Settings, SignedWish, Wish
 
-_MOST_KEY_CHARACTERS = 255
+MOST_KEY_CHARACTERS = 255
+# Of an input that is checked within a millisecond.
+_LIGHT_BYTES = 4_096
 # A key's signed tasks may be so much of all that wait.
 _SIGNED_SHARE = 10
 
@@ -72,6 +74,12 @@ class Reception:
         if idempotency_key is not None:
             promise = _promise(account, idempotency_key, _body_of(wishes, prepared))
         return self._store_all(prepared, now, promise, account.budget_wei)
+
+    def is_light(self, wish: Wish) -> bool:
+        """Return whether `take` needs neither the chain nor much time for a task."""
+        served = self._catalogue.known(wish.model)
+        is_small = served is not None and served.input_bytes <= _LIGHT_BYTES
+        return is_small and not isinstance(wish.input, PictureInput)
 
     def relay(
         self, wish: SignedWish, account: Account, idempotency_key: str | None
@@ -240,9 +248,9 @@ def _require_within(field: str, value: int, least: int, most: int) -> None:
 
 
 def _promise(account: Account, key: str, body: bytes) -> Promise:
-    if not 1 <= len(key) <= _MOST_KEY_CHARACTERS:
+    if not 1 <= len(key) <= MOST_KEY_CHARACTERS:
         raise InvalidTask(
-            "Idempotency-Key", f"it has {len(key)} characters; 1 to {_MOST_KEY_CHARACTERS} do"
+            "Idempotency-Key", f"it has {len(key)} characters; 1 to {MOST_KEY_CHARACTERS} do"
         )
     return Promise(account.id, key, sha256(body).digest())
 

@@ -19,20 +19,23 @@ class Catalogue:
         self._contracts = contracts
         self._models = {model.manifest.name: model for model in models}
         self._served: dict[str, ServedModel] = {}
-
-    @property
-    def names(self) -> dict[bytes, str]:
-        """Return names by program root, of those that are not registered too."""
-        return {model.program.root: name for name, model in self._models.items()}
+        # By program root, of those that are not registered too.
+        self.names: dict[bytes, str] = {
+            model.program.root: name for name, model in self._models.items()
+        }
 
     def served(self) -> list[ServedModel]:
         """Return the registered models by name; raises ChainError while they are unknown."""
         found = (self._look(name) for name in sorted(self._models))
         return [each for each in found if each is not None]
 
+    def known(self, name: str) -> ServedModel | None:
+        """Return a model as `find` does, if the registry was asked for it before."""
+        return self._served.get(self._key(name))
+
     def find(self, name: str) -> tuple[Model, ServedModel]:
         """Return a model by its name or by its program root (0x and 64 digits)."""
-        key = self.names.get(_root(name), name)
+        key = self._key(name)
         served = self._look(key) if key in self._models else None
         if served is None:
             known = ", ".join(each.name for each in self.served()) or "none"
@@ -43,6 +46,9 @@ class Catalogue:
         """Return the stored model of a program root."""
         name = self.names.get(root)
         return None if name is None else self._models[name]
+
+    def _key(self, name: str) -> str:
+        return self.names.get(_root(name), name)
 
     def _look(self, name: str) -> ServedModel | None:
         if name in self._served:

@@ -18,7 +18,7 @@ from ..store.records import TaskRow
 from ..store.tasks import TaskStore
 from .catalogue import Catalogue
 from .joining import Challenge, Challenges
-from .pool import Member, Offer, Place, Pool, PoolSettings, Score
+from .pool import Deposit, Member, Offer, Place, Pool, PoolSettings, Score
 
 # How soon it is noticed that a waiting miner hung up.
 _LOOK_SECONDS = 1.0
@@ -58,6 +58,7 @@ class PoolDesk:
         settings: PoolSettings,
         url: str,
         score: Score,
+        deposit: Deposit,
     ) -> None:
         self._contracts, self._catalogue, self._store = contracts, catalogue, store
         deployment = contracts.deployment
@@ -65,7 +66,7 @@ class PoolDesk:
         self.challenges = Challenges(
             deployment.chain_id, deployment.market, url, settings.challenge_seconds
         )
-        self.pool = Pool(settings, score)
+        self.pool = Pool(settings, score, deposit)
         self._lock = Lock()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._is_closed = False

@@ -70,6 +70,7 @@ class Gateway:
             self.settings.pool,
             self.settings.public_url,
             self.scoreboard.score,
+            self.scoreboard.deposit,
         )
         self._notifier = Notifier(self.settings.most_listeners)
         self._health = Health()
@@ -151,9 +152,12 @@ class Gateway:
     ) -> Future[Accepted]:
         """Accept a task that the gateway pays; the future holds once it is durable.
 
-        Returns at once; `await asyncio.wrap_future(...)` it in a coroutine. It raises InvalidTask,
-        KeyReused, BudgetExceeded, NoRoom, Stopping or StoreError.
+        Returns at once. This or that raises InvalidTask, KeyReused, BudgetExceeded, NoRoom,
+        Stopping or StoreError.
         """
+        if self._reception.is_light(wish):
+            # Handing it to a thread would take longer than its checks.
+            return self._reception.take([wish], account, idempotency_key)
         return self.accept_batch([wish], account, idempotency_key)
 
     def accept_batch(

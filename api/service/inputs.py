@@ -91,9 +91,13 @@ def _counted(values: list[Any], most: int) -> list[Any]:
     """Return the lists if they hold no more numbers than `most`, in few dimensions."""
     level: list[Any] = [values]
     for _ in range(_MOST_DIMENSIONS + 1):
-        if not any(isinstance(each, list) for each in level):
+        kinds = set(map(type, level))
+        if list not in kinds:
+            if not kinds <= {int, float}:
+                # NumPy would make each as large as the longest text.
+                raise ValueError("they hold something that is no number")
             return values
-        if not all(isinstance(each, list) for each in level):
+        if kinds != {list}:
             raise ValueError("lists and numbers stand side by side")
         if sum(len(each) for each in level) > most:
             raise ValueError(f"they hold more than the {most} numbers that the model takes")

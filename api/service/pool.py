@@ -21,11 +21,15 @@ from ..store.records import Order
 from .draw import chance, draw
 
 Score = Callable[[Address], float]
+# None: not known yet.
+Deposit = Callable[[Address], Wei | None]
 
 TOKEN_PREFIX = "inp_"
 _SECRET_BYTES = 32
 _ID_DIGITS = 16
 _SCORE_SECONDS = 15.0
+# What is known of deposits may be older than a member's own.
+_FRESH_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,20 @@ class _Seat:
 
 
 class Pool:
-    """Members and offers; threads may share it. `score`: 0 to 1; `clock`: monotonic seconds."""
+    """Members and offers; threads may share it.
+
+    `score`: 0 to 1; `deposit`: that an account has now; `clock`: monotonic seconds.
+    """
 
     def __init__(
-        self, settings: PoolSettings, score: Score, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: PoolSettings,
+        score: Score,
+        deposit: Deposit,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        self._score, self._clock = score, clock
+        self._score, self._deposit, self._clock = score, deposit, clock
         self._lock = Lock()
         self._seats: dict[Address, _Seat] = {}
         self._by_token: dict[bytes, Address] = {}
@@ -126,6 +137,8 @@ class Pool:
         with self._lock:
             self._drop_absent(now)
             old = self._seats.get(address)
+            if old is None and len(self._seats) >= self.settings.most_members:
+                self._drop_withdrawn(now)
             if old is None and len(self._seats) >= self.settings.most_members:
                 raise NoRoom(f"the pool has {len(self._seats)} members; name another gateway too")
             end = now + self.settings.session_seconds
@@ -253,6 +266,18 @@ class Pool:
         if gone:
             self._draw(now)
 
+    def _drop_withdrawn(self, now: float) -> None:
+        """Drop who took most of its deposit back: one must not fill the pool account by account."""
+        gone = [
+            address
+            for address, seat in self._seats.items()
+            if self._deposited(seat, now) < seat.member.deposit_wei // 2
+        ]
+        for address in gone:
+            self._drop(address)
+        if gone:
+            self._draw(now)
+
     def _drop(self, address: Address) -> None:
         if seat := self._seats.pop(address, None):
             self._by_token.pop(seat.token_hash)
@@ -297,7 +322,15 @@ class Pool:
 
     def _chance(self, seat: _Seat, now: float) -> float:
         has_lapsed = now < seat.lapsed_until
-        return chance(self._scored(seat, now), seat.member.deposit_wei, has_lapsed=has_lapsed)
+        return chance(self._scored(seat, now), self._deposited(seat, now), has_lapsed=has_lapsed)
+
+    def _deposited(self, seat: _Seat, now: float) -> Wei:
+        """Return what a member has deposited, as much as when it joined at most."""
+        joined = seat.member.deposit_wei
+        found = (
+            None if now - seat.joined_at < _FRESH_SECONDS else self._deposit(seat.member.address)
+        )
+        return joined if found is None else min(joined, found)
 
     def _scored(self, seat: _Seat, now: float) -> float:
         if now - seat.scored_at > _SCORE_SECONDS:

@@ -21,6 +21,12 @@ Keystore = Annotated[str | None, typer.Option(help="Encrypted key file.")]
 PassphraseFile = Annotated[
     str | None, typer.Option(help="The keystore's passphrase is on its first line.")
 ]
+GatewayUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--gateway", help="A gateway's URL, asked in place of the chain; key: INFERNET_API_KEY."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TaskName = Annotated[
     str, typer.Argument(help="The task's id, or the first 6 of its digits or more.")
@@ -40,12 +46,17 @@ def set_up_logs(level: str, format_: str | None) -> None:
 
 
 def seam_flags(
-    rpc: str | None, contracts: str | None, keystore: str | None, passphrase_file: str | None
+    rpc: str | None,
+    contracts: str | None,
+    keystore: str | None,
+    passphrase_file: str | None,
+    gateway: str | None = None,
 ) -> dict[str, object]:
-    """Return the flags that say where chain, contracts and key are."""
+    """Return the flags that say where chain, contracts, key and gateway are."""
     return {
         "network.rpc": rpc,
         "network.contracts": contracts,
         "wallet.keystore": keystore,
         "wallet.passphrase_file": passphrase_file,
+        "gateway.url": gateway,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +13,18 @@ from infernet.audit.certify import contradictions, receipt_of
 from infernet.audit.errors import InvalidReceipt, WrongVerdict
 from infernet.audit.models import model_of
 from infernet.audit.receipt import Receipt, read_receipt
-from infernet.audit.replay import replay, trace_of
+from infernet.audit.replay import Replay, replay, trace_of
 from infernet.audit.tasks import find_task
+from infernet.chain.deployment import Contracts
 from infernet.config import ConfigError, load
 
 from .console import Screen
-from .options import AsJson, ConfigFile, ContractsFile, Rpc, TaskName, seam_flags
+from .options import AsJson, ConfigFile, ContractsFile, GatewayUrl, Rpc, TaskName, seam_flags
 from .session import open_chain, open_contracts, use_data_dir
+from .task_gateway import gateway_of, receipt_text
+
+# The parts of a receipt that only the chain can confirm.
+_STATED = ("history", "finality")
 
 
 def receipt(
@@ -26,17 +32,18 @@ def receipt(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file; default: the terminal.")
     ] = None,
+    gateway: GatewayUrl = None,
     config: ConfigFile = None,
     rpc: Rpc = None,
     contracts: ContractsFile = None,
 ) -> None:
-    """Write what anyone needs to check a result, as the chain tells it."""
-    settings = load(config, seam_flags(rpc, contracts, None, None)).config
+    """Write what anyone needs to check a result, as the chain or a gateway tells it."""
+    settings = load(config, seam_flags(rpc, contracts, None, None, gateway)).config
     use_data_dir(settings)
-    board = open_contracts(settings, open_chain(settings))
-    task_id = find_task(board, task)
-    model = model_of(board.market.task(task_id).program_root)
-    written = receipt_of(board, task_id, model.program.header.encode(), model.manifest.name)
+    if url := gateway_of(settings, gateway, rpc, contracts):
+        written = read_receipt(receipt_text(url, task))
+    else:
+        written = _from_chain(open_contracts(settings, open_chain(settings)), task)
     if output is None:
         typer.echo(written.to_json(), nl=False)
         return
@@ -46,6 +53,12 @@ def receipt(
         raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
     screen = Screen.open(to_stderr=True)
     screen.line(f"{output}: the result is {written.finality.status}")
+
+
+def _from_chain(board: Contracts, task: str) -> Receipt:
+    task_id = find_task(board, task)
+    model = model_of(board.market.task(task_id).program_root)
+    return receipt_of(board, task_id, model.program.header.encode(), model.manifest.name)
 
 
 def verify(
@@ -58,7 +71,10 @@ def verify(
     contracts: ContractsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a receipt's task again; with --rpc and --contracts, ask the chain as well."""
+    """Run a receipt's task again, offline; with --rpc and --contracts, ask the chain as well.
+
+    Inclusion and finality are as the receipt states them unless the chain is asked.
+    """
     settings = load(config, seam_flags(rpc, contracts, None, None)).config
     use_data_dir(settings)
     held = open_receipt(file)
@@ -70,20 +86,56 @@ def verify(
         board = open_contracts(settings, open_chain(settings))
         chain, wrong = board.chain.name, contradictions(board, held)
     if as_json:
-        fields = {"engine": found.engine, "first_difference": found.first_difference}
-        facts = {"status": held.finality.status, "equal": found.is_equal, **fields}
-        typer.echo(json.dumps({**facts, "chain": chain, "contradicted": wrong}, indent=2))
+        facts = {
+            "status": held.finality.status,
+            "equal": found.is_equal,
+            "engine": found.engine,
+            "first_difference": found.first_difference,
+            "chain": chain,
+            "contradicted": wrong,
+            "only_stated": [] if chain else list(_STATED),
+        }
+        typer.echo(json.dumps(facts, indent=2))
     elif found.is_equal:
-        typer.echo(
-            f"the output is right: {found.engine} computes the same {len(found.output)} bytes"
-        )
+        _tell("checked here, offline", _computed(held, found))
     require_equal(found.first_difference, found.engine)
     if wrong:
         raise WrongVerdict(f"{chain} says otherwise of {', '.join(wrong)}")
-    if not as_json and chain:
-        typer.echo(f"{chain} confirms all of the receipt")
-    elif not as_json:
-        typer.echo(f"the receipt says: {held.finality.status}; give --rpc to ask the chain")
+    if not as_json:
+        title = "as the receipt states, unchecked; give --rpc to ask the chain"
+        _tell(f"{chain} confirms all of the receipt" if chain else title, _stated(held))
+
+
+def _tell(title: str, facts: Iterator[tuple[str, str]]) -> None:
+    typer.echo(title)
+    for name, fact in facts:
+        typer.echo(f"  {name:<13} {fact}")
+
+
+def _computed(held: Receipt, found: Replay) -> Iterator[tuple[str, str]]:
+    """Yield what was recomputed: hashes bind each of these to the task's and the result's id."""
+    count = len(found.output)
+    yield "output", f"the output is right: {found.engine} computes the same {count} bytes"
+    yield "output root", f"0x{held.assertion.output_root.hex()}"
+    yield "input root", f"0x{held.task.input_root.hex()}, of {len(held.run.input)} bytes"
+    yield "program root", f"0x{held.task.program_root.hex()}, of a model in the store"
+    yield "task", f"0x{held.task.id.hex()}"
+    yield "result", f"0x{held.assertion.id.hex()}"
+
+
+def _stated(held: Receipt) -> Iterator[tuple[str, str]]:
+    """Yield what only the chain can confirm."""
+    told, history = held.finality, held.history
+    yield "chain", f"{held.chain.chain_id}, market {held.chain.market}"
+    yield "requested", _place(history.requested_block, history.requested_transaction)
+    yield "asserted", _place(history.asserted_block, history.asserted_transaction)
+    if history.finalised_block:
+        yield "finalised", _place(history.finalised_block, history.finalised_transaction)
+    yield "finality", f"{told.status}, {_place(told.block, told.block_hash)}"
+
+
+def _place(block: int, hash_: bytes) -> str:
+    return f"block {block}, 0x{hash_.hex()}"
 
 
 def require_equal(first_difference: int | None, engine: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 from eth_account.signers.local import LocalAccount
@@ -15,7 +17,10 @@ from infernet.actors.opening import (
     unlock,
     use_data_dir,
 )
+from infernet.chain.deployment import Contracts
+from infernet.chain.wallet import KeySigner, Wallet
 from infernet.config import Config, ConfigError
+from infernet.store.journal import Journal
 
 __all__ = (
     "ask_passphrase",
@@ -25,6 +30,7 @@ __all__ = (
     "open_chain",
     "open_contracts",
     "open_signer",
+    "open_till",
     "use_data_dir",
 )
 
@@ -32,6 +38,21 @@ __all__ = (
 def open_signer(config: Config) -> LocalAccount:
     """Return the account in the keystore; asks for the passphrase where nothing else says it."""
     return unlock(config, ask_passphrase if sys.stdin.isatty() else None)
+
+
+@contextmanager
+def open_till(settings: Config) -> Iterator[tuple[Contracts, Wallet]]:
+    """Give contracts and a wallet whose earlier transactions are finished."""
+    chain = open_chain(settings)
+    signer = KeySigner(open_signer(settings))
+    database = open_account_database(settings, chain, signer.address)
+    try:
+        board = open_contracts(settings, chain, database)
+        wallet = Wallet(chain, signer, journal=Journal(database, signer.address))
+        wallet.recover()
+        yield board, wallet
+    finally:
+        database.close()
 
 
 def confirm_cost(question: str, *, is_agreed: bool, repeat: str) -> None:

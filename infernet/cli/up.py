@@ -193,13 +193,14 @@ def _introduce(screen: Screen, network: Network, supervisor: Supervisor, *, as_j
         f"{config}`."
     )
     picture = shipped_dir() / "digits" / "digit-7.png"
-    call = 'curl -sS -H "Authorization: Bearer $KEY"'
+    call = 'curl -sS -H "Authorization: Bearer $INFERNET_API_KEY"'
     for line in (
-        f"export GATEWAY={network.gateway} KEY={key}",
-        f'{call} -H "Content-Type: image/png" --data-binary @{picture} \\',
-        f'  "$GATEWAY/v1/tasks?model={network.models[0]}"',
-        f'{call} -N "$GATEWAY/v1/tasks/$ID/events"',
-        f'{call} "$GATEWAY/v1/tasks/$ID/receipt" > receipt.json',
+        f"export GATEWAY={network.gateway} INFERNET_API_KEY={key}",
+        f"{call} $GATEWAY/v1/tasks -F model={network.models[0]} -F input=@{picture}",
+        "ID=0x...  # the id in the answer",
+        f"{call} -N $GATEWAY/v1/tasks/$ID/events",
+        f"{call} $GATEWAY/v1/tasks/$ID/receipt -o receipt.json",
+        "infernet task verify receipt.json",
     ):
         screen.line(line)
     screen.line("")

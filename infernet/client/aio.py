@@ -20,6 +20,7 @@ from .answers import (
     Proof,
     Receipt,
     State,
+    Story,
     Task,
     Wei,
 )
@@ -163,6 +164,10 @@ class AsyncClient:
             if (cursor := page.cursor) is None:
                 return
 
+    async def dispute(self, dispute_id: str) -> Story:
+        """Return a dispute with all its moves so far."""
+        return await self._run(talk.get_dispute(dispute_id, self._patience))
+
     async def proof(self, dispute_id: str) -> Proof:
         """Return the proof that decided a dispute, or raise NotThere."""
         return await self._run(talk.get_proof(dispute_id, self._patience))
@@ -209,6 +214,4 @@ class AsyncClient:
             async for chunk in answer.aiter_bytes():
                 for event in stream.feed(chunk):
                     yield event
-                if stream.is_over:
-                    return
         stream.ended()

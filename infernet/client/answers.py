@@ -180,6 +180,34 @@ class DisputePage:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """One event of a dispute. `by`: whose it was. `interval`: first step in doubt, steps in doubt.
+
+    `clocks`: seconds that the executor and the challenger have left.
+    """
+
+    event: str
+    by: str | None
+    what: str
+    at: Place
+    time: int
+    gas: int
+    interval: tuple[int, ...] | None
+    clocks: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story(Dispute):
+    """A dispute, move by move. `steps`: of the whole run; `winner`: None while undecided."""
+
+    steps: int
+    stake_wei: Wei
+    winner: str | None
+    gas: int
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """The step that decided a dispute, with all that running it again needs."""
 

@@ -15,9 +15,10 @@ _MOST_LINE_BYTES = 2**20
 
 
 class Stream:
-    """What was heard so far, and how to hear the rest: `headers` resume after the last event.
+    """What was heard so far, and how to hear the rest: `headers` resume where it broke.
 
-    `task_id`: None for all tasks, whose stream has no end.
+    `task_id`: None for all tasks, whose stream has no end. That of one task is over where the
+    gateway ends it behind the task's end: an end that a reorganisation took back is none.
     """
 
     def __init__(self, task_id: str | None, after: int | None, patience: Patience) -> None:
@@ -26,7 +27,8 @@ class Stream:
         self.pause_seconds = 0.0
         self._has_end = task_id is not None
         self._patience = patience
-        self._last = after
+        self._last = self._resume = after
+        self._is_ended = False
         self._breaks = 0
         self._rest = b""
         self._data: list[bytes] = []
@@ -34,7 +36,7 @@ class Stream:
     @property
     def headers(self) -> dict[str, str]:
         """Return what a request needs besides the key."""
-        resume = {} if self._last is None else {"Last-Event-ID": str(self._last)}
+        resume = {} if self._resume is None else {"Last-Event-ID": str(self._resume)}
         return {"Accept": "text/event-stream", "Cache-Control": "no-store", **resume}
 
     def begin(self) -> None:
@@ -50,8 +52,6 @@ class Stream:
             event = self._take(line.removesuffix(b"\r"))
             if event is not None:
                 yield event
-            if self.is_over:
-                return
 
     def broke(self, fault: TryLater) -> None:
         """Pause before the next try, or raise the fault when it came too often."""
@@ -59,7 +59,8 @@ class Stream:
         self.pause_seconds = self._patience.pause(self._breaks, fault)
 
     def ended(self) -> None:
-        """Take up a stream that the gateway ended: it restarts, or this listener was too slow."""
+        """Take up a stream that ended before its task: the gateway restarts, or was too fast."""
+        self.is_over = self._is_ended
         if not self.is_over:
             self.broke(Unreachable("the gateway ended the stream of events again and again"))
 
@@ -81,5 +82,8 @@ class Stream:
         if self._last is not None and event.sequence <= self._last:
             return None
         self._last, self._breaks = event.sequence, 0
-        self.is_over = self._has_end and event.state in ENDS
+        self._is_ended = self._has_end and event.state in ENDS
+        if not self._is_ended:
+            # Told once more, the end of a task ends the stream; behind it there is only silence.
+            self._resume = event.sequence
         return event

@@ -20,6 +20,7 @@ from .answers import (
     Proof,
     Receipt,
     State,
+    Story,
     Task,
     Wei,
 )
@@ -156,6 +157,10 @@ class Client:
             if (cursor := page.cursor) is None:
                 return
 
+    def dispute(self, dispute_id: str) -> Story:
+        """Return a dispute with all its moves so far."""
+        return self._run(talk.get_dispute(dispute_id, self._patience))
+
     def proof(self, dispute_id: str) -> Proof:
         """Return the proof that decided a dispute, or raise NotThere."""
         return self._run(talk.get_proof(dispute_id, self._patience))
@@ -201,6 +206,4 @@ class Client:
                 return
             for chunk in answer.iter_bytes():
                 yield from stream.feed(chunk)
-                if stream.is_over:
-                    return
         stream.ended()

@@ -24,6 +24,7 @@ from .answers import (
     ModelList,
     Proof,
     Receipt,
+    Story,
     Task,
     TaskPage,
     Wei,
@@ -185,6 +186,12 @@ def get_receipt(task_id: str, patience: Patience) -> Talk[Receipt]:
 def get_models(patience: Patience) -> Talk[ModelList]:
     """Get the models that tasks may name."""
     return read(ModelList, (yield from ask(Asked("GET", "/v1/models"), patience)).body)
+
+
+def get_dispute(dispute_id: str, patience: Patience) -> Talk[Story]:
+    """Get a dispute, move by move."""
+    path = f"/v1/disputes/{_id(dispute_id)}"
+    return read(Story, (yield from ask(Asked("GET", path), patience)).body)
 
 
 def get_proof(dispute_id: str, patience: Patience) -> Talk[Proof]:

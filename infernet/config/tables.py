@@ -172,9 +172,7 @@ class ApiTable:
 class GatewayTable:
     """The gateway that requesters ask."""
 
-    url: str | None = _is(
-        values.web_address, None, "gateway that `infernet task` asks instead of the chain"
-    )
+    url: str | None = _is(values.web_address, None, "gateway asked for tasks in place of the chain")
 
 
 @dataclass(frozen=True, slots=True)

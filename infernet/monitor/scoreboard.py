@@ -12,7 +12,7 @@ from infernet.chain.contract import Contract
 from infernet.chain.deployment import Contracts
 from infernet.chain.feed import UNSETTLED_BLOCKS
 from infernet.chain.logs import Event
-from infernet.chain.records import Address, Seconds
+from infernet.chain.records import Address, Seconds, Wei
 from infernet.chain.stake import Balance
 
 from .scores import NO_BALANCE, NO_MINER, FishermanRecord, MinerRecord, Tally
@@ -125,6 +125,11 @@ class Scoreboard:
         if now is None:
             return NO_MINER.score(Seconds(0))
         return now.miners.get(address, NO_MINER).score(now.time)
+
+    def deposit(self, address: Address) -> Wei | None:
+        """Return what an account had in the vault at the last look, None before the first."""
+        now = self._standings
+        return None if now is None else now.balance(address).total
 
     def _folded(self, head: int) -> Standings:
         settled_until = head - UNSETTLED_BLOCKS

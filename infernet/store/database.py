@@ -54,8 +54,12 @@ class Database:
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows; outside a transaction it is one by itself."""
-        with self._mutex, _translated(self.name):
-            return self._connection.execute(sql, parameters).fetchall()
+        # Not by `_translated`: entering that takes as long as many a statement.
+        with self._mutex:
+            try:
+                return self._connection.execute(sql, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise _trouble(self.name, error) from None
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run one statement for each row, all of them or none."""
@@ -216,20 +220,25 @@ def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED:
-            raise StoreCorrupt(_damage(name, str(error))) from None
-        if code in _BUSY:
-            raise StoreInUse(
-                f"{name} was kept busy by another program for over {_BUSY_SECONDS:.0f} s; end it"
-            ) from None
-        if code in _UNWRITABLE:
-            raise StoreUnwritable(
-                f"{name}: {error} ({error.sqlite_errorname}); make room on the disk, and check "
-                "that file and folder can be written"
-            ) from None
-        # All else is a mistake in a statement.
-        raise
+        raise _trouble(name, error) from None
+
+
+def _trouble(name: str, error: sqlite3.Error) -> Exception:
+    """Return what an error of SQLite means."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _DAMAGED:
+        return StoreCorrupt(_damage(name, str(error)))
+    if code in _BUSY:
+        return StoreInUse(
+            f"{name} was kept busy by another program for over {_BUSY_SECONDS:.0f} s; end it"
+        )
+    if code in _UNWRITABLE:
+        return StoreUnwritable(
+            f"{name}: {error} ({error.sqlite_errorname}); make room on the disk, and check "
+            "that file and folder can be written"
+        )
+    # All else is a mistake in a statement.
+    return error
 
 
 def _damage(name: str, what: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import NoRoom
+from api.errors import BudgetExceeded, InvalidTask, KeyReused, NoRoom
 from api.service.gateway import Gateway
 from api.service.terms import Account, RawInput, SignedWish
 from infernet.audit.receipt import root_of
@@ -84,3 +84,49 @@ def flood(gateway: Gateway, town: Town, signer: KeySigner) -> int:
         except NoRoom:
             return number
     return 30
+
+
+def test_a_hundred_requests_at_once_pass_no_budget_together(town: Town, tmp_path: Path) -> None:
+    crook = Account("crook", Wei(10 * FEE))
+    with gateway_on(town, tmp_path, funded_key(town.anvil)) as gateway:
+        wishes = [wish(town, number) for number in range(100)]
+        asked = [gateway.accept(each, crook) for each in wishes]
+        refused = [each for each in asked if isinstance(each.exception(10), BudgetExceeded)]
+        assert len(refused) == 90
+        assert gateway.spent("crook") == 10 * FEE
+
+
+def test_an_idempotency_key_sent_by_many_at_once_is_one_task(town: Town, tmp_path: Path) -> None:
+    account = Account("hasty")
+    with gateway_on(town, tmp_path, funded_key(town.anvil)) as gateway:
+        same = [gateway.accept(wish(town, 1), account, "key") for _ in range(50)]
+        other = [gateway.accept(wish(town, 2), account, "key") for _ in range(50)]
+        ended = [each for each in same + other if each.exception(10) is None]
+        ids = {each.result().task_ids for each in ended}
+        assert len(ids) == 1
+        assert len(ended) == 50
+        assert all(isinstance(e.exception(), KeyReused) for e in same + other if e not in ended)
+        # The keys of others are none of its business.
+        stranger = gateway.accept(wish(town, 2), Account("other"), "key").result(10)
+        assert not stranger.is_repeat
+        assert stranger.task_ids not in ids
+
+
+def test_a_signature_for_another_chain_or_market_or_input_is_refused(
+    town: Town, tmp_path: Path
+) -> None:
+    signer = KeySigner.create()
+    good = signed_wish(town, signer, 7)
+    asked = Request(ProgramRoot(town.program.root), FEE, good.deadline, good.nonce)
+    market, chain_id = town.contracts.market.address, town.chain.chain_id
+    root = root_of(input_for(town.program, 7))
+    elsewhere = [
+        typed_request(chain_id + 1, market, asked, root),
+        typed_request(chain_id, Address("0x" + "11" * 20), asked, root),
+        typed_request(chain_id, market, asked, root_of(input_for(town.program, 8))),
+    ]
+    with gateway_on(town, tmp_path, funded_key(town.anvil)) as gateway:
+        for typed in elsewhere:
+            bad = replace(good, signature=signer.sign_typed(typed))
+            with pytest.raises(InvalidTask, match="did not sign"):
+                gateway.accept_signed(bad, Account("crook")).result(10)

@@ -101,6 +101,17 @@ def test_a_batch_is_awaited(counter: Counter) -> None:
     asyncio.run(have())
 
 
+def test_pages_of_tasks_are_one_list(counter: Counter) -> None:
+    with Client(counter.url, counter.key) as client:
+        # A page has 50.
+        batches = [client.submit_many("digits", [PICTURE] * 60) for _ in range(2)]
+        ids = [each.id for batch in batches for each in batch.tasks]
+        listed = [each.id for each in client.tasks(is_mine=True)]
+        assert listed[: len(ids)] == ids[::-1]
+        assert len(listed) == len(set(listed))
+        assert list(client.tasks(state=State.FAILED)) == []
+
+
 def test_what_a_key_may_not_is_refused_and_the_key_never_shown(counter: Counter) -> None:
     wrong = "inf_" + "0" * 12 + "_" + "1" * 64
     for key, name in ((wrong, "unauthenticated"), (counter.reader, "forbidden")):
@@ -158,13 +169,24 @@ def test_an_answer_of_somebody_else_is_unreadable(body: bytes) -> None:
 
 
 def test_a_stream_that_breaks_is_taken_up_where_it_was() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n"
-    first = head + _EVENT % (4, 4, b"queued") + b"id: 5\ndata: {"
-    second = head + _EVENT % (4, 4, b"queued") + _EVENT % (7, 7, b"refunded")
-    with scripted(first, second) as (url, heard), Client(url, patience=_BRIEF) as client:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    broken, whole = head + b"Content-Length: 9999\r\n\r\n", head + b"Connection: close\r\n\r\n"
+    first = broken + _EVENT % (4, 4, b"queued") + b"id: 5\ndata: {"
+    # An end that was taken back, and one behind which the connection broke.
+    second = broken + b"".join(
+        _EVENT % (number, number, state)
+        for number, state in ((4, b"queued"), (7, b"final"), (8, b"queued"), (9, b"refunded"))
+    )
+    third = whole + _EVENT % (9, 9, b"refunded")
+    with (
+        scripted(first, second, third) as (url, heard),
+        Client(url, patience=_BRIEF) as client,
+    ):
         told = list(client.events("0x" + "5a" * 32))
     assert [(each.sequence, each.state) for each in told] == [
         (4, State.QUEUED),
-        (7, State.REFUNDED),
+        (7, State.FINAL),
+        (8, State.QUEUED),
+        (9, State.REFUNDED),
     ]
-    assert b"last-event-id: 4" in heard[1].lower()
+    assert b"last-event-id: 4" in heard[1].lower() and b"last-event-id: 8" in heard[2].lower()

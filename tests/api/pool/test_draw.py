@@ -37,7 +37,13 @@ class Club:
     def __init__(self, **scores: float) -> None:
         self.clock = Clock()
         self.scores = dict(scores)
-        self.pool = Pool(SETTINGS, lambda address: self.scores.get(address[2], 1.0), self.clock)
+        self.deposits: dict[Address, Wei] = {}
+        self.pool = self.opened(SETTINGS)
+
+    def opened(self, settings: PoolSettings) -> Pool:
+        """Return a pool in which everybody has what `deposits` says."""
+        scores, deposits = self.scores, self.deposits
+        return Pool(settings, lambda it: scores.get(it[2], 1.0), deposits.get, self.clock)
 
     def join(self, address: Address, deposit: int = 1, room: int = 100) -> Member:
         member, _ = self.pool.join(address, [ROOT], Wei(deposit * ETHER))
@@ -144,7 +150,7 @@ def test_who_let_a_head_start_pass_counts_less_for_a_while() -> None:
 def test_a_member_that_vanishes_is_dropped_and_its_tasks_go_to_another() -> None:
     club = Club()
     settings = replace(SETTINGS, head_start_seconds=1_000.0)
-    club.pool = Pool(settings, lambda address: 1.0, club.clock)
+    club.pool = club.opened(settings)
     one, other = club.join(A), club.join(B)
     club.pool.update([order() for _ in range(20)])
     assert holders(club, [one, other])[A] > 0
@@ -208,3 +214,14 @@ def test_members_hear_nothing_of_programs_that_they_do_not_run() -> None:
     member = club.join(A)
     club.pool.update([order(OTHER_ROOT), replace(order(), iterations=2)])
     assert club.pool.work(member) == []
+
+
+def test_one_deposit_fills_no_pool_and_draws_no_tasks_account_by_account() -> None:
+    club = Club()
+    members = [club.join(address) for address in (A, B, C)]
+    club.deposits.update({A: Wei(1), B: Wei(1), C: Wei(ETHER)})
+    club.clock.now += 40
+    club.pool.update([order() for _ in range(20)])
+    assert set(holders(club, members)) == {C}
+    club.join(D)
+    assert {place.member.address for place in club.pool.places()} == {C, D}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from api.access.guard import Scope
 from api.access.keys import changing
@@ -41,6 +42,7 @@ class Counter:
     key: str
     reader: str
     client: httpx.Client
+    app: FastAPI
 
 
 @pytest.fixture(scope="module")
@@ -85,4 +87,4 @@ def over_http(scene: Scene, folder: Path, secret: bytes) -> Iterator[Counter]:
         served(app, lambda: send_away(app)) as url,
         httpx.Client(base_url=url, headers=headers, timeout=20) as client,
     ):
-        yield Counter(url, scene, held[0], key, reader, client)
+        yield Counter(url, scene, held[0], key, reader, client, app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +187,29 @@ def test_a_bad_request_has_its_problem(
 ) -> None:
     method, path, options, status, name = case
     _problem(counter.client.request(method, path, **options), status, name)
+
+
+HEAVY = {
+    "members": (b"{" + b",".join(b'"%x":1' % n for n in range(500_000)) + b"}", 422),
+    "members beside an input": (
+        b'{"input":{"tensor":[1]},' + b",".join(b'"%x":1' % n for n in range(500_000)) + b"}",
+        422,
+    ),
+    "lists": (b'{"model":"digits","input":{"tensor":[' + b"[]," * 3_000_000 + b"[]]}}", 400),
+    "tasks": (b'{"tasks":[' + b",".join([b'{"model":"digits"}'] * 300_000) + b"]}", 422),
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_heavy_body_holds_nobody_up(counter: Counter, name: str) -> None:
+    """Bodies are read where all requests are served, so a slow one would stop the gateway."""
+    body, status = HEAVY[name]
+    path = "/v1/tasks/batch" if name == "tasks" else "/v1/tasks"
+    began = time.monotonic()
+    answer = counter.client.post(path, content=body, headers=JSON)
+    assert answer.status_code == status
+    assert len(answer.content) < 4_000
+    assert time.monotonic() - began < 3
 
 
 def test_an_idempotency_key_is_one_request(counter: Counter) -> None:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infernet.client.answers import AcceptedBatch, Event, ModelList, Proof, Task, TaskPage
+from infernet.client.answers import AcceptedBatch, Event, ModelList, Proof, Story, Task, TaskPage
 from infernet.client.errors import Answered, ClientError
 from infernet.client.reading import Reply, problem_in, read
 from infernet.client.stream import Stream
 from infernet.client.talk import Patience
 
-KINDS = (AcceptedBatch, Event, ModelList, Proof, Task, TaskPage)
-NAMES = sorted({name for kind in KINDS for name in kind.__slots__})
+KINDS = (AcceptedBatch, Event, ModelList, Proof, Story, Task, TaskPage)
+NAMES = sorted({name for kind in KINDS for name in kind.__dataclass_fields__})
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(NAMES) | st.text(), inner),
