@@ -53,10 +53,8 @@ class Report:
             )
 
 
-def draw(number: int, rng: np.random.Generator, only_sequences: bool = False) -> Program:
+def draw(number: int, rng: np.random.Generator) -> Program:
     """Return the `number`-th program: mixed ones and ones about a single operator, in turns."""
-    if only_sequences:
-        number *= 2
     if number % 2 == 0:
         opcode = sequences.OPCODES[number // 2 % len(sequences.OPCODES)]
         return sequences.random_sequence_program(rng, opcode)
@@ -76,17 +74,24 @@ def prove_many(
 ) -> Report:
     """Prove `count` steps of random programs, and forge every `forge_each`-th of them.
 
+    `only_sequences`: only steps of operators of sequence models, each operator in turn.
+
     Every program is first registered on chain, so only what registration lets through is run.
     """
     rng, contracts, report = np.random.default_rng(seed), Contracts(), Report()
     while report.steps < count:
         if report.programs % PROGRAMS_PER_CHAIN == 0:
             contracts = Contracts()
-        program = draw(report.programs, rng, only_sequences)
+        opcode = None
+        if only_sequences:
+            opcode = sequences.OPCODES[report.programs % len(sequences.OPCODES)]
+            program = sequences.random_sequence_program(rng, opcode)
+        else:
+            program = draw(report.programs, rng)
         report.programs += 1
         descriptors = b"".join(operator.encode() for operator in program.operators)
         contracts.register(program.header.encode(), descriptors)
-        for case in cases(program, rng, min(per_program, count - report.steps)):
+        for case in cases(program, rng, min(per_program, count - report.steps), opcode):
             encoded = case.proof.encode()
             before, after, gas = contracts.prove(
                 program.root, program.header.max_iterations, case.step, encoded

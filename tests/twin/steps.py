@@ -12,7 +12,7 @@ from interpreter.errors import InvalidWitness
 from interpreter.machine import OneStepProof
 from interpreter.merkle import digest
 from interpreter.operators import decode
-from interpreter.program import Program, Step
+from interpreter.program import Opcode, Program, Step
 from interpreter.state import State, wrap_i64
 from tests.programs import random_input
 
@@ -38,10 +38,13 @@ class Case:
         return f"{operator.opcode.name} {decode(operator).note(where.index).kind}"
 
 
-def cases(program: Program, rng: np.random.Generator, limit: int) -> Iterator[Case]:
+def cases(
+    program: Program, rng: np.random.Generator, limit: int, opcode: Opcode | None = None
+) -> Iterator[Case]:
     """Run a program step by step and yield at most `limit` of its steps, spread at random.
 
     The steps around each boundary between operators are always among them while `limit` allows.
+    With `opcode` only steps of such operators are.
     """
     iterations = program.header.max_iterations
     total = program.header.steps_per_iteration * iterations
@@ -51,6 +54,9 @@ def cases(program: Program, rng: np.random.Generator, limit: int) -> Iterator[Ca
     spare = min(limit, total) - len(wanted)
     others = [at for at in range(total) if at not in wanted]
     wanted |= {int(at) for at in rng.permutation(others)[: max(spare, 0)]}
+    if opcode is not None:
+        own = [at for at in range(total) if _opcode_at(program, iterations, at) == opcode]
+        wanted = {int(at) for at in rng.permutation(own)[:limit]}
     memory = machine.start(program, random_input(program, rng))
     accumulator, halted = 0, False
     for number in range(total):
@@ -65,6 +71,10 @@ def cases(program: Program, rng: np.random.Generator, limit: int) -> Iterator[Ca
         assert after.memory_root == memory.root
         yield Case(program, at, proof, before, after)
         accumulator, halted = after.accumulator, after.halted
+
+
+def _opcode_at(program: Program, iterations: int, at: int) -> Opcode:
+    return program.operators[program.locate(Step(at), iterations).operator].opcode
 
 
 def flip(data: bytes, start: int, stop: int, rng: np.random.Generator) -> bytes:
