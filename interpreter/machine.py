@@ -12,14 +12,14 @@ import numpy.typing as npt
 from .errors import InvalidProgram, InvalidWitness
 from .memory import LiveMemory, Memory, RecordingMemory, Register, WitnessMemory
 from .merkle import HASH_BYTES, Hash, HashBytes, digest, empty_root, fold, tree_of_bytes
-from .operators import Begin, End, Free, decode
+from .operators import Begin, End, Free, Halt, Keep, decode
 from .operators.base import Instruction
 from .program import Header, Location, Operator, Program, Step
 from .state import State
 from .tensors import LEAF_BYTES, depth_of
 
 Bytes = npt.NDArray[np.uint8]
-Observer = Callable[[int, Bytes], None]
+Observer = Callable[[int, int, Bytes], None]
 
 _STATE = struct.Struct(">B32sqI")
 
@@ -33,14 +33,16 @@ def start(program: Program, data: Bytes, hash_bytes: HashBytes = tree_of_bytes) 
     return LiveMemory(slots, program.constants, hash_bytes)
 
 
-def apply_whole(instruction: Instruction, memory: LiveMemory) -> None:
-    """Execute all steps of one operator at once; END leaves memory to the caller."""
+def apply_whole(instruction: Instruction, iteration: int, memory: LiveMemory) -> None:
+    """Execute all steps of one operator at once; END and HALT leave memory to the caller."""
     match instruction:
+        case Keep() if iteration:
+            return
         case Begin(dst=dst, kind=kind):
             memory.begin(dst, kind)
         case Free(dst=dst):
             memory.free(dst)
-        case End():
+        case End() | Halt():
             return
         case _:
             target = instruction.destination
@@ -53,39 +55,69 @@ def apply_whole(instruction: Instruction, memory: LiveMemory) -> None:
                 assert source is not None
                 views.append(source.data.view(operand.kind.dtype.numpy))
             destination = register.data.view(target.kind.dtype.numpy)
-            instruction.whole(memory.constants, views, destination)
+            instruction.whole(iteration, memory.constants, views, destination)
             register.tree = None
 
 
-def run(program: Program, data: Bytes, observe: Observer | None = None) -> Bytes:
-    """Return the output bytes; `observe(operator index, destination bytes)` sees each tensor."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run leaves: the output's bytes, and whether HALT ended it."""
+
+    output: Bytes
+    halted: bool
+
+
+def complete(
+    program: Program, data: Bytes, iterations: int = 1, observe: Observer | None = None
+) -> Outcome:
+    """Run a program; `observe(iteration, operator index, destination bytes)` sees each tensor."""
     memory = start(program, data)
+    halted = any(_run_once(program, p, memory, observe) for p in range(iterations))
+    register = memory.slots[program.header.output_slot]
+    assert register is not None
+    return Outcome(register.data, halted)
+
+
+def _run_once(
+    program: Program, iteration: int, memory: LiveMemory, observe: Observer | None
+) -> bool:
+    """Run one iteration and say whether it halted."""
     for index, operator in enumerate(program.operators):
         instruction = decode(operator)
-        apply_whole(instruction, memory)
+        if isinstance(instruction, Halt) and instruction.fires(iteration, memory):
+            return True
+        apply_whole(instruction, iteration, memory)
         target = instruction.destination
         if observe and target:
             register = memory.slots[target.slot]
             assert register is not None
-            observe(index, register.data)
-    register = memory.slots[program.header.output_slot]
-    assert register is not None
-    return register.data
+            observe(iteration, index, register.data)
+    return False
+
+
+def run(
+    program: Program, data: Bytes, iterations: int = 1, observe: Observer | None = None
+) -> Bytes:
+    """Return the output bytes of a run (see `complete`)."""
+    return complete(program, data, iterations, observe).output
 
 
 def execute(
     operator: Operator, header: Header, where: Location, is_last: bool, memory: Memory, acc: int
-) -> int:
-    """Execute one step on any memory and return the accumulator after it."""
+) -> tuple[int, bool]:
+    """Execute one step on any memory; return the accumulator after it and whether it halts."""
     instruction = decode(operator)
-    if isinstance(instruction, End) and is_last:
+    halts = isinstance(instruction, Halt) and instruction.fires(where.iteration, memory)
+    if halts or (isinstance(instruction, End) and is_last):
         memory.keep_only(header.output_slot)
-        return 0
-    return instruction.step(where.index, memory, acc)
+        return 0, halts
+    return instruction.step(where.index, where.iteration, memory, acc), False
 
 
-def step(program: Program, iterations: int, at: Step, memory: Memory, accumulator: int) -> int:
-    """Execute step `at` of a run and return the accumulator after it."""
+def step(
+    program: Program, iterations: int, at: Step, memory: Memory, accumulator: int
+) -> tuple[int, bool]:
+    """Execute step `at` of a run that has not halted; return as `execute`."""
     where = program.locate(at, iterations)
     is_last = where.iteration == iterations - 1
     operator = program.operators[where.operator]
@@ -113,16 +145,22 @@ class OneStepProof:
 
 
 def prove(
-    program: Program, iterations: int, at: Step, memory: LiveMemory, accumulator: int
+    program: Program,
+    iterations: int,
+    at: Step,
+    memory: LiveMemory,
+    accumulator: int,
+    halted: bool = False,
 ) -> OneStepProof:
     """Execute step `at` on `memory` and return the proof of it; `memory` moves on."""
     where = program.locate(at, iterations)
     root = memory.root
     recording = RecordingMemory(memory, program.constants_tree)
-    step(program, iterations, at, recording, accumulator)
+    if not halted:
+        step(program, iterations, at, recording, accumulator)
     return OneStepProof(
         program.header.encode(),
-        False,
+        halted,
         root,
         accumulator,
         where.operator,
@@ -176,8 +214,8 @@ def verify(
     )
     where = Location(iteration, proof.operator_index, index)
     is_last = iteration == iterations - 1
-    accumulator = execute(operator, header, where, is_last, memory, proof.accumulator)
-    return before, State(Step(at + 1), False, memory.finish(), accumulator)
+    accumulator, halts = execute(operator, header, where, is_last, memory, proof.accumulator)
+    return before, State(Step(at + 1), halts, memory.finish(), accumulator)
 
 
 def empty_siblings(slot_depth: int) -> tuple[Hash, ...]:

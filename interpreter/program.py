@@ -32,12 +32,25 @@ class Opcode(IntEnum):
     BEGIN = 0x01
     FREE = 0x02
     END = 0x03
+    KEEP = 0x04
+    HALT = 0x05
     CONV = 0x10
     MAXPOOL = 0x11
+    MATMUL = 0x12
+    REDUCE = 0x13
     ADD = 0x20
     CLIP = 0x21
     TABLE = 0x22
+    SCALE = 0x23
+    COMBINE = 0x24
+    ROOT = 0x25
+    MASK = 0x26
+    ROTATE = 0x27
     COPY = 0x30
+    LOOKUP = 0x31
+    EMBED = 0x32
+    TOKEN = 0x33
+    DRAW = 0x34
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +231,7 @@ def assemble(
     output_dtype: DType,
     input_shape: tuple[int, int, int, int],
     output_shape: tuple[int, int, int, int],
+    max_iterations: int = 1,
     hash_bytes: HashBytes = tree_of_bytes,
 ) -> Program:
     """Number the steps, hash the parts and return the program; validation is separate.
@@ -237,7 +251,7 @@ def assemble(
         input_dtype,
         output_dtype,
         len(numbered),
-        1,
+        max_iterations,
         step,
         len(constants),
         input_shape,

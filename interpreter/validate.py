@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from .errors import InvalidProgram
 from .merkle import empty_root
-from .operators import Begin, End, Free, Instruction, decode
+from .operators import Begin, End, Free, Instruction, Keep, decode
 from .operators.base import MAX_COUNT, require, require_range
 from .program import DESCRIPTOR_BYTES, Header, Operator, Program
 from .tensors import LEAF_BYTES, TensorType
 
-MAX_SLOT_DEPTH = 6
+MAX_SLOT_DEPTH = 7
+MAX_ITERATIONS = 1 << 24
 MAX_OPERATORS = 65_535
 MAX_CONSTANTS_BYTES = 1 << 40
 MAX_OUTPUT_BYTES = 32_768
 
-Table = list[TensorType | None]
+
+@dataclass(slots=True)
+class Table:
+    """What each slot holds while a program is checked, and which slots are kept."""
+
+    kinds: list[TensorType | None]
+    kept: set[int] = field(default_factory=set)
 
 
 def validate(program: Program) -> None:
@@ -22,8 +31,8 @@ def validate(program: Program) -> None:
     header = program.header
     validate_header(header)
     require(len(program.operators) == header.operator_count, "operator_count is wrong")
-    table: Table = [None] * (1 << header.slot_depth)
-    table[header.input_slot] = header.input_type
+    table = Table([None] * (1 << header.slot_depth))
+    table.kinds[header.input_slot] = header.input_type
     step = 0
     for index, operator in enumerate(program.operators):
         try:
@@ -47,7 +56,7 @@ def validate_header(header: Header) -> None:
     require_range(header.output_slot, 0, slots - 1, "output_slot")
     require(header.input_slot != header.output_slot, "input and output share a slot")
     require_range(header.operator_count, 1, MAX_OPERATORS, "operator_count")
-    require_range(header.max_iterations, 1, 1, "max_iterations")
+    require_range(header.max_iterations, 1, MAX_ITERATIONS, "max_iterations")
     require_range(header.constants_bytes, LEAF_BYTES, MAX_CONSTANTS_BYTES, "constants_bytes")
     require(header.constants_bytes % LEAF_BYTES == 0, "constants_bytes is not a multiple of 256")
     require_range(header.input_type.count, 1, MAX_COUNT, "input_count")
@@ -69,7 +78,7 @@ def validate_operator(operator: Operator, header: Header, table: Table) -> int:
         and canonical[16:] == unnumbered[16:],
         "a byte or field that this operator does not use is not 0",
     )
-    instruction.check(header.constants_bytes)
+    instruction.check(header.constants_bytes, header.max_iterations)
     _check_slots(instruction, header, table)
     return instruction.steps
 
@@ -78,30 +87,47 @@ def _check_slots(instruction: Instruction, header: Header, table: Table) -> None
     match instruction:
         case Begin(dst=dst, kind=kind):
             _require_writable(dst, header, table)
-            require(table[dst] is None, f"BEGIN of slot {dst}, which is occupied")
-            table[dst] = kind
+            require(table.kinds[dst] is None, f"BEGIN or KEEP of slot {dst}, which is occupied")
+            table.kinds[dst] = kind
+            if isinstance(instruction, Keep):
+                table.kept.add(dst)
         case Free(dst=dst):
             _require_writable(dst, header, table)
-            require(table[dst] is not None, f"FREE of slot {dst}, which is empty")
-            table[dst] = None
+            require(table.kinds[dst] is not None, f"FREE of slot {dst}, which is empty")
+            require(dst not in table.kept, f"FREE of slot {dst}, which is kept")
+            table.kinds[dst] = None
         case End():
-            found = table[header.output_slot]
-            require(found == header.output_type, "the output slot does not hold the output")
+            _check_end(header, table)
         case _:
-            destination = instruction.destination
-            assert destination is not None
-            _require_writable(destination.slot, header, table)
-            for operand in (*instruction.sources, destination):
-                require(operand.slot < len(table), f"slot {operand.slot} does not exist")
-                found = table[operand.slot]
-                require(
-                    found == operand.kind,
-                    f"slot {operand.slot} holds {found}, but {operand.kind} is expected",
-                )
-            for source in instruction.sources:
-                require(source.slot != destination.slot, "source and destination share a slot")
+            _check_operands(instruction, header, table)
+
+
+def _check_operands(instruction: Instruction, header: Header, table: Table) -> None:
+    operands = instruction.sources
+    if destination := instruction.destination:
+        _require_writable(destination.slot, header, table)
+        for source in operands:
+            require(source.slot != destination.slot, "source and destination share a slot")
+        operands = (*operands, destination)
+    for operand in operands:
+        require(operand.slot < len(table.kinds), f"slot {operand.slot} does not exist")
+        found = table.kinds[operand.slot]
+        require(
+            found == operand.kind,
+            f"slot {operand.slot} holds {found}, but {operand.kind} is expected",
+        )
+
+
+def _check_end(header: Header, table: Table) -> None:
+    found = table.kinds[header.output_slot]
+    require(found == header.output_type, "the output slot does not hold the output")
+    if header.max_iterations == 1:
+        return
+    for slot, kind in enumerate(table.kinds):
+        is_steady = kind is None or slot in table.kept or slot == header.input_slot
+        require(is_steady, f"slot {slot} is neither empty nor kept, but iterations follow")
 
 
 def _require_writable(slot: int, header: Header, table: Table) -> None:
-    require(slot < len(table), f"slot {slot} does not exist")
+    require(slot < len(table.kinds), f"slot {slot} does not exist")
     require(slot != header.input_slot, "the input slot is read-only")

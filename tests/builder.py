@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from interpreter.operators import Begin, End, Free, Instruction
+from interpreter.operators import Begin, End, Free, Instruction, Keep
 from interpreter.program import Program, assemble
 from interpreter.tensors import LEAF_BYTES, TensorType
 from interpreter.validate import validate
@@ -54,6 +54,13 @@ class ProgramBuilder:
         self.table[slot] = kind
         return slot
 
+    def keep(self, kind: TensorType, slot: int | None = None) -> int:
+        """Begin a tensor that lives across iterations and return its slot."""
+        slot = self.free_slots[0] if slot is None else slot
+        self.instructions.append(Keep(slot, kind))
+        self.table[slot] = kind
+        return slot
+
     def free(self, slot: int) -> None:
         """Empty a slot."""
         self.instructions.append(Free(slot))
@@ -63,7 +70,7 @@ class ProgramBuilder:
         """Append an operator whose slots are ready."""
         self.instructions.append(instruction)
 
-    def finish(self, output_slot: int) -> Program:
+    def finish(self, output_slot: int, max_iterations: int = 1) -> Program:
         """Close the program and return it, validated."""
         self.instructions.append(End())
         self.constants.extend(bytes(-len(self.constants) % LEAF_BYTES))
@@ -81,6 +88,7 @@ class ProgramBuilder:
             output_dtype=output_kind.dtype,
             input_shape=(1, 1, 1, self.input_kind.count),
             output_shape=(1, 1, 1, output_kind.count),
+            max_iterations=max_iterations,
         )
         validate(program)
         return program

@@ -29,6 +29,15 @@ from interpreter.tensors import DType, TensorType
 
 from .builder import ProgramBuilder
 
+OPCODES = (
+    Opcode.CONV,
+    Opcode.MAXPOOL,
+    Opcode.ADD,
+    Opcode.CLIP,
+    Opcode.TABLE,
+    Opcode.COPY,
+)
+"""The operators that these programs are made of, besides control."""
 Style = Literal["plain", "fast", "hostile"]
 BYTES = (DType.U8, DType.I8)
 MAX_STEPS = 6000

@@ -7,12 +7,18 @@ import {OneStepProof} from "../src/OneStepProof.sol";
 import {StakeManager} from "../src/StakeManager.sol";
 import {TaskMarket} from "../src/TaskMarket.sol";
 import {IDisputeGame} from "../src/interfaces/IDisputeGame.sol";
+import {IProver} from "../src/interfaces/IProver.sol";
 import {ITaskMarket} from "../src/interfaces/ITaskMarket.sol";
 import {ControlProver} from "../src/prover/ControlProver.sol";
 import {ConvProver} from "../src/prover/ConvProver.sol";
 import {CopyProver} from "../src/prover/CopyProver.sol";
 import {MapProver} from "../src/prover/MapProver.sol";
+import {MatmulProver} from "../src/prover/MatmulProver.sol";
 import {PoolProver} from "../src/prover/PoolProver.sol";
+import {ReduceProver} from "../src/prover/ReduceProver.sol";
+import {RowProver} from "../src/prover/RowProver.sol";
+import {TableProver} from "../src/prover/TableProver.sol";
+import {TokenProver} from "../src/prover/TokenProver.sol";
 
 /// @title The cheatcodes of a broadcast.
 interface Broadcaster {
@@ -30,9 +36,18 @@ contract Deploy {
         returns (ModelRegistry registry, StakeManager vault, TaskMarket market, DisputeGame game)
     {
         vm.startBroadcast();
-        OneStepProof verifier = new OneStepProof(
-            new ControlProver(), new ConvProver(), new PoolProver(), new MapProver(), new CopyProver()
-        );
+        IProver[10] memory provers;
+        provers[0] = new ControlProver();
+        provers[1] = new ConvProver();
+        provers[2] = new PoolProver();
+        provers[3] = new MapProver();
+        provers[4] = new CopyProver();
+        provers[5] = new MatmulProver();
+        provers[6] = new ReduceProver();
+        provers[7] = new RowProver();
+        provers[8] = new TableProver();
+        provers[9] = new TokenProver();
+        OneStepProof verifier = new OneStepProof(provers);
         registry = new ModelRegistry(0.1 ether, 0.05 ether);
         vault = new StakeManager();
         market = new TaskMarket(vault, registry, guardian, marketConstants());

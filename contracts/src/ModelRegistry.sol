@@ -6,6 +6,7 @@ import {DescriptorLib} from "./libraries/DescriptorLib.sol";
 import {FieldsLib} from "./libraries/FieldsLib.sol";
 import {FrontierLib} from "./libraries/FrontierLib.sol";
 import {HeaderLib} from "./libraries/HeaderLib.sol";
+import {RulesLib} from "./libraries/RulesLib.sol";
 import {Sha256Lib} from "./libraries/Sha256Lib.sol";
 import {SlotsLib} from "./libraries/SlotsLib.sol";
 import {StepsLib} from "./libraries/StepsLib.sol";
@@ -16,7 +17,8 @@ contract ModelRegistry is IModelRegistration {
     using HeaderLib for bytes;
 
     uint256 private constant VERSION = 1;
-    uint256 private constant MAX_SLOT_DEPTH = 6;
+    uint256 private constant MAX_SLOT_DEPTH = 7;
+    uint256 private constant MAX_ITERATIONS = 1 << 24;
     uint256 private constant MAX_OPERATORS = 65_535;
     uint256 private constant MAX_COUNT = 1 << 32;
     uint256 private constant MAX_CONSTANTS_BYTES = 1 << 40;
@@ -44,7 +46,7 @@ contract ModelRegistry is IModelRegistration {
         bool begun;
         uint32 operators;
         uint128 steps;
-        uint256[16] table;
+        uint256[32] table;
         bytes32[16] frontier;
     }
 
@@ -119,7 +121,7 @@ contract ModelRegistry is IModelRegistration {
         info.slotDepth = m.slotDepth;
         info.inputSlot = m.inputSlot;
         info.outputSlot = m.outputSlot;
-        // Version 1 has no persistent slots: all but the input is empty.
+        // Kept slots are made in the first iteration: before it all but the input is empty.
         info.initialSiblings = new bytes32[](m.slotDepth);
         bytes32 empty = 0;
         for (uint256 level = 0; level < m.slotDepth; ++level) {
@@ -162,15 +164,16 @@ contract ModelRegistry is IModelRegistration {
     /// @dev Rules 2 to 4 for one descriptor.
     function _check(Cursor memory c, bytes calldata header, bytes calldata d) private view {
         uint256 index = c.operators;
-        uint256 part = FieldsLib.fault(d, header.constantsBytes());
-        if (part != FieldsLib.OK) revert InvalidDescriptor(index, part);
+        uint256 part = FieldsLib.fault(d, header.constantsBytes(), header.maxIterations());
+        if (part != RulesLib.OK) revert InvalidDescriptor(index, part);
         if (d.firstStep() != c.steps) revert WrongFirstStep(index, d.firstStep(), c.steps);
         bool isEnd = d.opcode() == DescriptorLib.END;
         if (isEnd != (index + 1 == header.operatorCount())) revert MisplacedEnd(index);
         if (isEnd) {
             uint256 needed = SlotsLib.entryOf(header.outputType(), header.outputCount());
-            uint256 found = c.table[header.outputSlot()];
+            uint256 found = c.table[header.outputSlot()] & ~SlotsLib.KEPT;
             if (found != needed) revert WrongOutputType(found, needed);
+            if (header.maxIterations() > 1) SlotsLib.requireRepeatable(c.table, header.inputSlot());
         } else {
             SlotsLib.update(c.table, d, index, header.inputSlot());
         }
@@ -214,7 +217,7 @@ contract ModelRegistry is IModelRegistration {
         if (h.outputType() > 4) revert InvalidHeader("output_dtype");
         if (h.reserved() != 0) revert InvalidHeader("reserved");
         if (h.operatorCount() == 0 || h.operatorCount() > MAX_OPERATORS) revert InvalidHeader("operator_count");
-        if (h.maxIterations() != 1) revert InvalidHeader("max_iterations");
+        if (h.maxIterations() == 0 || h.maxIterations() > MAX_ITERATIONS) revert InvalidHeader("max_iterations");
         if (h.stepsPerIteration() * h.maxIterations() >= MAX_STEPS) revert InvalidHeader("steps_per_iteration");
         if (h.constantsBytes() == 0 || h.constantsBytes() > MAX_CONSTANTS_BYTES || h.constantsBytes() % 256 != 0) {
             revert InvalidHeader("constants_bytes");

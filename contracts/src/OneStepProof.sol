@@ -23,6 +23,11 @@ contract OneStepProof is IOneStepProof {
     IProver public immutable pool;
     IProver public immutable map;
     IProver public immutable copy;
+    IProver public immutable matmul;
+    IProver public immutable reduce;
+    IProver public immutable row;
+    IProver public immutable table;
+    IProver public immutable token;
 
     /// @dev The parts of a proof, as calldata offsets and values.
     struct Parts {
@@ -41,12 +46,18 @@ contract OneStepProof is IOneStepProof {
     error HaltedWitness(uint256 length);
     error UnknownOpcode(uint256 opcode);
 
-    constructor(IProver control_, IProver conv_, IProver pool_, IProver map_, IProver copy_) {
-        control = control_;
-        conv = conv_;
-        pool = pool_;
-        map = map_;
-        copy = copy_;
+    /// @param provers In the order in which they are declared above.
+    constructor(IProver[10] memory provers) {
+        control = provers[0];
+        conv = provers[1];
+        pool = provers[2];
+        map = provers[3];
+        copy = provers[4];
+        matmul = provers[5];
+        reduce = provers[6];
+        row = provers[7];
+        table = provers[8];
+        token = provers[9];
     }
 
     function prove(bytes32 programRoot, uint32 iterations, uint64 step, bytes calldata proof)
@@ -65,18 +76,26 @@ contract OneStepProof is IOneStepProof {
         if (p.halted) {
             if (witness.length != 0) revert HaltedWitness(witness.length);
         } else {
-            (p.memoryRoot, p.accumulator) = proverOf(descriptor.opcode()).step(context, descriptor, witness);
+            (p.memoryRoot, p.accumulator, p.halted) =
+                proverOf(descriptor.opcode()).step(context, descriptor, witness);
         }
         postStateHash = StateLib.hashState(step + 1, p.halted, p.memoryRoot, p.accumulator);
     }
 
     /// @notice The prover that executes an opcode.
     function proverOf(uint256 opcode) public view returns (IProver) {
-        if (opcode >= DescriptorLib.BEGIN && opcode <= DescriptorLib.END) return control;
+        if (opcode >= DescriptorLib.BEGIN && opcode <= DescriptorLib.KEEP) return control;
         if (opcode == DescriptorLib.CONV) return conv;
         if (opcode == DescriptorLib.MAXPOOL) return pool;
+        if (opcode == DescriptorLib.MATMUL) return matmul;
+        if (opcode == DescriptorLib.REDUCE) return reduce;
         if (opcode >= DescriptorLib.ADD && opcode <= DescriptorLib.TABLE) return map;
+        if (opcode >= DescriptorLib.SCALE && opcode <= DescriptorLib.MASK) return row;
         if (opcode == DescriptorLib.COPY) return copy;
+        if (opcode == DescriptorLib.ROTATE) return table;
+        if (opcode == DescriptorLib.LOOKUP || opcode == DescriptorLib.EMBED) return table;
+        if (opcode == DescriptorLib.TOKEN || opcode == DescriptorLib.DRAW) return token;
+        if (opcode == DescriptorLib.HALT) return token;
         revert UnknownOpcode(opcode);
     }
 
@@ -136,6 +155,7 @@ contract OneStepProof is IOneStepProof {
             revert StepOutsideOperator(step, p.operatorIndex);
         }
         context.index = local - first;
+        context.iteration = step / perIteration;
         context.isLast = step / perIteration + 1 == iterations;
         context.outputSlot = header.outputSlot();
         context.slotDepth = header.slotDepth();

@@ -152,7 +152,7 @@ def executed(root: Hash, iterations: int, step: Step, proof: bytes) -> Executed:
     if not parsed.halted:
         is_last = iteration == iterations - 1
         machine.execute(operator, header, where, is_last, seen, parsed.accumulator)
-    note = decode(operator).note(where.index)
+    note = decode(operator).note(where.index, where.iteration)
     return Executed(
         iteration,
         parsed.operator_index,

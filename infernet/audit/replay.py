@@ -107,7 +107,7 @@ def show_step(trace: Trace, step: Step, names: tuple[str, ...] = ()) -> ShownSte
     where = program.locate(step, trace.iterations)
     seen = _Onlooker(trace.states.memory(where))
     machine.step(program, trace.iterations, step, seen, before.accumulator)
-    note = decode(program.operators[where.operator]).note(where.index)
+    note = decode(program.operators[where.operator]).note(where.index, where.iteration)
     is_named = where.operator < len(names) and names[where.operator]
     return ShownStep(
         step,

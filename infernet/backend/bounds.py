@@ -11,7 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from interpreter.operators import Add, Conv, Instruction, MaxPool, Window, decode
+from interpreter.operators import (
+    Add,
+    Begin,
+    Clip,
+    Conv,
+    Copy,
+    End,
+    Free,
+    Instruction,
+    MaxPool,
+    Table,
+    Window,
+    decode,
+)
 from interpreter.operators.conv import PARAMETER_BYTES
 from interpreter.program import Program
 
@@ -56,8 +69,10 @@ def reason_against(instruction: Instruction, constants: npt.NDArray[np.uint8]) -
             return _add_reason(instruction)
         case MaxPool(window=window):
             return _pool_reason(window)
-        case _:
+        case Begin() | Free() | End() | Copy() | Clip() | Table():
             return None
+        case _:
+            return "the fast path does not know this operator"
 
 
 def weights_of(conv: Conv, constants: npt.NDArray[np.uint8]) -> Weights:

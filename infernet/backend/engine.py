@@ -68,7 +68,11 @@ class ReferenceEngine:
 
     def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
         found: dict[int, Bytes] = {}
-        machine.run(self.program, data, lambda i, tensor: found.update({i: tensor.copy()}))
+
+        def observe(_: int, index: int, tensor: Bytes) -> None:
+            found[index] = tensor.copy()
+
+        machine.run(self.program, data, observe=observe)
         return found
 
 
@@ -171,7 +175,7 @@ def _with_copies(program: Program, data: Bytes, found: dict[int, Bytes]) -> dict
     for index, instruction in enumerate(operators):
         target = instruction.destination
         if target is None or index not in found:
-            machine.apply_whole(instruction, memory)
+            machine.apply_whole(instruction, 0, memory)
         if target is None:
             continue
         if index in found:

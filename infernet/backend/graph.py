@@ -273,8 +273,8 @@ class _Builder:
 
         index = np.full(kind.count, -1, np.int64)
         for _, copy, source in filling.copies:
-            taken = copy.indices(copy.a_offset, copy.a_strides) + start_of(source)
-            index[copy.indices(copy.dst_offset, copy.dst_strides)] = taken
+            taken = copy.origins(0) + start_of(source)
+            index[copy.places(0)] = taken
         rest = np.flatnonzero(index < 0)
         if len(rest):
             base = filling.base or self._fill(-1, Filling(kind, None))

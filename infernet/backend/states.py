@@ -92,7 +92,7 @@ class States:
         memory = self.sources(where.operator)
         accumulator = 0
         for index in range(start, where.index):
-            accumulator = instruction.step(index, memory, accumulator)
+            accumulator = instruction.step(index, where.iteration, memory, accumulator)
         return accumulator
 
     def sources(self, operator: int) -> LiveMemory:
@@ -140,8 +140,7 @@ class States:
         source = self.timeline.before[operator][copy.a]
         assert source is not None
         elements = self.content(source).view(copy.dtype.numpy)
-        places = copy.indices(copy.dst_offset, copy.dst_strides)
-        return places, elements[copy.indices(copy.a_offset, copy.a_strides)]
+        return copy.places(0), elements[copy.origins(0)]
 
     def forget(self) -> None:
         """Drop the trees; they are built again when asked for."""

@@ -22,7 +22,7 @@ from interpreter import machine
 from interpreter.machine import OneStepProof
 from interpreter.memory import LiveMemory, Register
 from interpreter.merkle import Hash, digest
-from interpreter.operators import Begin, Conv, Copy, End, Free, MaxPool
+from interpreter.operators import Begin, Copy, End, Free
 from interpreter.program import Location, Program, Step
 from interpreter.state import State, final_state, wrap_i64
 from interpreter.tensors import TensorType
@@ -113,8 +113,6 @@ class TamperedTrace:
     @property
     def is_accumulator_lie(self) -> bool:
         """Say whether the false step leaves an accumulator: it reduces."""
-        if not isinstance(self._instruction, Conv | MaxPool):
-            return False
         following = self._where.index + 1
         return self._instruction.element_start(following) != following
 
@@ -133,7 +131,7 @@ class TamperedTrace:
         """Return which bytes of the destination the false step stores."""
         instruction, index = self._instruction, self._where.index
         if isinstance(instruction, Copy):
-            _, target, count = instruction.span(index)
+            _, target, count = instruction.span(index, self._where.iteration)
             size = instruction.dtype.size
             return np.arange(target * size, (target + count) * size)
         if instruction.destination is None or self.is_accumulator_lie:
@@ -163,7 +161,7 @@ class TamperedTrace:
         slots[destination.slot] = Register(destination.kind, found[operator].copy())
         memory = LiveMemory(slots, self.program.constants, hash_bytes)
         for index in range(operator + 1, len(timeline.instructions)):
-            machine.apply_whole(timeline.instructions[index], memory)
+            machine.apply_whole(timeline.instructions[index], 0, memory)
             if target := timeline.instructions[index].destination:
                 register = memory.slots[target.slot]
                 assert register is not None
@@ -186,7 +184,7 @@ class TamperedTrace:
         index = self._where.index + 1
         accumulator = self._after_lie()
         while self._instruction.element_start(index) != index:
-            accumulator = self._instruction.step(index, memory, accumulator)
+            accumulator = self._instruction.step(index, 0, memory, accumulator)
             index += 1
         return data
 
@@ -194,7 +192,7 @@ class TamperedTrace:
         states = self.honest.states
         memory = states.sources(self._where.operator)
         accumulator = states.accumulator(self._where)
-        accumulator = self._instruction.step(self._where.index, memory, accumulator)
+        accumulator = self._instruction.step(self._where.index, 0, memory, accumulator)
         return wrap_i64(accumulator + self.mutation.amount)
 
     def accumulator(self, where: Location) -> int | None:
@@ -207,7 +205,7 @@ class TamperedTrace:
         accumulator = self._after_lie()
         memory = self.honest.states.sources(where.operator)
         for index in range(self._where.index + 1, where.index):
-            accumulator = self._instruction.step(index, memory, accumulator)
+            accumulator = self._instruction.step(index, 0, memory, accumulator)
         return accumulator
 
     def moved_change(self, copy: Copy) -> tuple[int, int] | None:

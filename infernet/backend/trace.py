@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from interpreter.machine import OneStepProof
 from interpreter.merkle import Hash
-from interpreter.program import Program, Step
+from interpreter.program import Opcode, Program, Step
 from interpreter.state import State, final_state, initial_state
 
 from .engine import Engine
@@ -42,6 +42,9 @@ class Trace:
             raise TraceError("the engine runs another program than the trace is of")
         if not 1 <= iterations <= header.max_iterations:
             raise TraceError(f"{iterations} iterations: the program allows {header.max_iterations}")
+        has_halt = any(operator.opcode == Opcode.HALT for operator in program.operators)
+        if iterations > 1 or has_halt:
+            raise TraceError("runs of several iterations or with HALT have no trace")
         header.input_type.check(data, "input")
         self.program, self.engine, self.iterations = program, engine, iterations
         # A view, not a copy: a fresh copy of a picture costs a tenth of a small network's run.

@@ -12,7 +12,18 @@ from .errors import ArtifactError
 
 CORE = ("ModelRegistry", "StakeManager", "TaskMarket", "DisputeGame", "OneStepProof")
 # In the order of OneStepProof's arguments.
-PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
+PROVERS = (
+    "ControlProver",
+    "ConvProver",
+    "PoolProver",
+    "MapProver",
+    "CopyProver",
+    "MatmulProver",
+    "ReduceProver",
+    "RowProver",
+    "TableProver",
+    "TokenProver",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,18 @@ _LINKS = (
     ("game", "market", "market"),
     ("game", "oneStepProof", "verifier"),
 )
-_PROVER_VIEWS = ("control", "conv", "pool", "map", "copy")
+_PROVER_VIEWS = (
+    "control",
+    "conv",
+    "pool",
+    "map",
+    "copy",
+    "matmul",
+    "reduce",
+    "row",
+    "table",
+    "token",
+)
 
 
 @dataclass(frozen=True, slots=True)

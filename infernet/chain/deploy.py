@@ -11,8 +11,8 @@ from .records import Address, GameConstants, MarketConstants, to_struct
 from .wallet import Wallet
 
 _MILLI_ETHER = 10**15
-# All contracts take 16 million; who cannot pay for all of them should not begin.
-_DEPLOYMENT_GAS = 20_000_000
+# All contracts take 23 million; who cannot pay for all of them should not begin.
+_DEPLOYMENT_GAS = 28_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def deploy(wallet: Wallet, constants: Constants, guardian: Address | None = None
     wallet.require_gas("the whole deployment", _DEPLOYMENT_GAS)
     block = chain.block_number() + 1
     provers = [create(wallet, name) for name in PROVERS]
-    verifier = create(wallet, "OneStepProof", *provers)
+    verifier = create(wallet, "OneStepProof", provers)
     registry = create(wallet, "ModelRegistry", constants.deposit_wei, constants.stake_per_bit_wei)
     vault = create(wallet, "StakeManager")
     market_values = _struct("TaskMarket", constants.market)

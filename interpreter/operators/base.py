@@ -16,7 +16,11 @@ from ..tensors import DType, TensorType
 
 MAX_DIMENSION = (1 << 24) - 1
 MAX_COUNT = 1 << 32
+# Of a tensor of an operator of sequences: SCALE reads three of them and the constants in one step,
+# and its proof has to fit into a move.
+MAX_ELEMENTS = 1 << 29
 MAP_ELEMENTS = 32
+MAX_SHIFT = 62
 
 Bytes = npt.NDArray[np.uint8]
 Tensor = npt.NDArray[np.generic]
@@ -56,7 +60,7 @@ class Instruction(Protocol):
     def encode(self) -> Operator:
         """Return the descriptor, its first step not yet set."""
 
-    def check(self, constants_bytes: int) -> None:
+    def check(self, constants_bytes: int, max_iterations: int) -> None:
         """Raise InvalidProgram if a field is out of its range."""
 
     @property
@@ -71,19 +75,21 @@ class Instruction(Protocol):
     def destination(self) -> Operand | None:
         """Return the operand that is stored to, if any."""
 
-    def step(self, index: int, memory: Memory, accumulator: int) -> int:
+    def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         """Execute one step and return the new accumulator."""
 
-    def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
+    def whole(
+        self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
+    ) -> None:
         """Execute all steps at once. Flat typed arrays; `destination` is written in place."""
 
-    def elements_before(self, index: int) -> int:
+    def elements_before(self, index: int, iteration: int = 0) -> int:
         """Return how many elements, in the operator's own order, are stored before a step."""
 
     def element_start(self, index: int) -> int:
         """Return the step with which the element of step `index` begins (accumulator 0)."""
 
-    def note(self, index: int) -> StepNote:
+    def note(self, index: int, iteration: int = 0) -> StepNote:
         """Return a step in words."""
 
 
@@ -106,6 +112,28 @@ def require_byte_dtype(dtype: DType, name: str) -> None:
 def require_count(count: int, dtype: DType, name: str) -> None:
     """Raise InvalidProgram unless a tensor of that many elements may exist."""
     require_range(count, 1, MAX_COUNT, name)
+
+
+def require_elements(count: int, name: str) -> None:
+    """Raise InvalidProgram unless an operator of sequences takes that many elements."""
+    require_range(count, 1, MAX_ELEMENTS, name)
+
+
+def require_shift(shift: int) -> None:
+    """Raise InvalidProgram unless an i64 may be shifted by so many bits."""
+    require_range(shift, 0, MAX_SHIFT, "shift")
+
+
+def require_dtype(dtype: DType, allowed: Sequence[DType], name: str) -> None:
+    """Raise InvalidProgram unless the dtype is one of those allowed."""
+    names = ", ".join(one.name.lower() for one in allowed)
+    require(dtype in allowed, f"{name} must be one of {names}, not {dtype.name.lower()}")
+
+
+def require_within(offset: int, needed: int, count: int, name: str) -> None:
+    """Raise InvalidProgram unless `needed` elements at `offset` lie inside `count` ones."""
+    require_elements(count, f"{name}'s tensor")
+    require_range(offset, 0, count - needed, name)
 
 
 def require_clamp(low: int, high: int, dtype: DType) -> None:

@@ -78,7 +78,7 @@ class Conv:
             fields=(*fields, self.low, self.high, self.weights, self.params),
         )
 
-    def check(self, constants_bytes: int) -> None:
+    def check(self, constants_bytes: int, max_iterations: int) -> None:
         require_byte_dtype(self.a_dtype, "the input")
         require_byte_dtype(self.dst_dtype, "the output")
         self.window.check()
@@ -141,13 +141,13 @@ class Conv:
     def destination(self) -> Operand:
         return Operand(self.dst, TensorType(self.dst_dtype, self.out_count))
 
-    def elements_before(self, index: int) -> int:
+    def elements_before(self, index: int, iteration: int = 0) -> int:
         return index // (self.runs + 1)
 
     def element_start(self, index: int) -> int:
         return index - index % (self.runs + 1)
 
-    def step(self, index: int, memory: Memory, accumulator: int) -> int:
+    def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         element, phase = divmod(index, self.runs + 1)
         if phase < self.runs:
             return self._reduce(element, phase, memory, accumulator if phase else 0)
@@ -203,7 +203,9 @@ class Conv:
         memory.store(self.dst, kind, element, encode_signed(value, self.dst_dtype))
         return 0
 
-    def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
+    def whole(
+        self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
+    ) -> None:
         count, w = self.out_channels, self.window
         region = constants[self.weights : self.weights + count * self.kernel_size]
         weights = region.view(np.int8).reshape(count, -1)
@@ -264,7 +266,7 @@ class Conv:
         """Return the input channels that one output channel sees."""
         return self.window.channels // self.groups
 
-    def note(self, index: int) -> StepNote:
+    def note(self, index: int, iteration: int = 0) -> StepNote:
         element, phase = divmod(index, self.runs + 1)
         position, channel = divmod(element, self.out_channels)
         row, column = divmod(position, self.window.out_width)

@@ -43,13 +43,13 @@ class _Map:
     def destination(self) -> Operand:
         return Operand(self.dst, TensorType(self.dst_dtype, self.count))
 
-    def elements_before(self, index: int) -> int:
+    def elements_before(self, index: int, iteration: int = 0) -> int:
         return index * MAP_ELEMENTS
 
     def element_start(self, index: int) -> int:
         return index
 
-    def note(self, index: int) -> StepNote:
+    def note(self, index: int, iteration: int = 0) -> StepNote:
         first, last = self._span(index)
         return StepNote("map", first, f"output elements {first} to {last - 1}")
 
@@ -100,7 +100,7 @@ class Add(_Map):
             fields=(*fields, self.dst_zero, self.low, self.high),
         )
 
-    def check(self, constants_bytes: int) -> None:
+    def check(self, constants_bytes: int, max_iterations: int) -> None:
         for dtype in (self.dst_dtype, self.a_dtype, self.b_dtype):
             require_byte_dtype(dtype, "every operand")
         require_count(self.count, self.dst_dtype, "count")
@@ -120,7 +120,7 @@ class Add(_Map):
             Operand(self.b, TensorType(self.b_dtype, self.count)),
         )
 
-    def step(self, index: int, memory: Memory, accumulator: int) -> int:
+    def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         first, last = self._span(index)
         a, b = (
             decode_elements(memory.read(o.slot, o.kind, first, last), o.kind.dtype)
@@ -134,7 +134,9 @@ class Add(_Map):
         value = (2 * total + self.q) // (2 * self.q) + self.dst_zero
         return min(max(value, self.low), self.high)
 
-    def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
+    def whole(
+        self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
+    ) -> None:
         # |2·total + q| <= 4 · 2**20 · 255 + 1023, which 32 bits hold.
         a, b = (source.astype(np.int32) for source in sources)
         total = self.p1 * (a - self.a_zero) + self.p2 * (b - self.b_zero)
@@ -165,7 +167,7 @@ class Clip(_Map):
             fields=(self.count, self.low, self.high),
         )
 
-    def check(self, constants_bytes: int) -> None:
+    def check(self, constants_bytes: int, max_iterations: int) -> None:
         require_byte_dtype(self.dst_dtype, "the tensor")
         require_count(self.count, self.dst_dtype, "count")
         require_clamp(self.low, self.high, self.dst_dtype)
@@ -174,13 +176,15 @@ class Clip(_Map):
     def sources(self) -> tuple[Operand, ...]:
         return (Operand(self.a, TensorType(self.dst_dtype, self.count)),)
 
-    def step(self, index: int, memory: Memory, accumulator: int) -> int:
+    def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         data = memory.read(self.a, self.sources[0].kind, *self._span(index))
         values = decode_elements(data, self.dst_dtype)
         self._store(index, memory, [min(max(x, self.low), self.high) for x in values])
         return accumulator
 
-    def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
+    def whole(
+        self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
+    ) -> None:
         np.clip(sources[0], self.low, self.high, out=destination)
 
 
@@ -207,7 +211,7 @@ class Table(_Map):
             fields=(self.count, self.table),
         )
 
-    def check(self, constants_bytes: int) -> None:
+    def check(self, constants_bytes: int, max_iterations: int) -> None:
         require_byte_dtype(self.a_dtype, "the input")
         require_byte_dtype(self.dst_dtype, "the output")
         require_count(self.count, self.dst_dtype, "count")
@@ -218,7 +222,7 @@ class Table(_Map):
     def sources(self) -> tuple[Operand, ...]:
         return (Operand(self.a, TensorType(self.a_dtype, self.count)),)
 
-    def step(self, index: int, memory: Memory, accumulator: int) -> int:
+    def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         first, last = self._span(index)
         data = memory.read(self.a, self.sources[0].kind, first, last)
         table = memory.read_constant(self.table, self.table + LEAF_BYTES)
@@ -226,7 +230,9 @@ class Table(_Map):
         memory.store(self.dst, self.destination.kind, first, found)
         return accumulator
 
-    def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
+    def whole(
+        self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
+    ) -> None:
         table = constants[self.table : self.table + LEAF_BYTES]
         index = sources[0].astype(np.int16) - self.a_dtype.minimum
         destination[:] = table[index].view(destination.dtype)

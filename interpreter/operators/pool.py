@@ -49,7 +49,7 @@ class MaxPool:
             fields=(*w[:5], 0, *w[5:]),
         )
 
-    def check(self, constants_bytes: int) -> None:
+    def check(self, constants_bytes: int, max_iterations: int) -> None:
         require_byte_dtype(self.dtype, "the tensor")
         self.window.check()
         require(self.out_count <= MAX_COUNT, "the output has too many elements")
@@ -76,13 +76,13 @@ class MaxPool:
     def destination(self) -> Operand:
         return Operand(self.dst, TensorType(self.dtype, self.out_count))
 
-    def elements_before(self, index: int) -> int:
+    def elements_before(self, index: int, iteration: int = 0) -> int:
         return index // (self.taps + 1)
 
     def element_start(self, index: int) -> int:
         return index - index % (self.taps + 1)
 
-    def step(self, index: int, memory: Memory, accumulator: int) -> int:
+    def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         element, tap = divmod(index, self.taps + 1)
         if tap == self.taps:
             value = min(max(accumulator, self.dtype.minimum), self.dtype.maximum)
@@ -101,12 +101,14 @@ class MaxPool:
         data = memory.read(self.a, self.sources[0].kind, at, at + 1)
         return max(accumulator, decode_elements(data, self.dtype)[0])
 
-    def whole(self, constants: Bytes, sources: Sequence[Tensor], destination: Tensor) -> None:
+    def whole(
+        self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
+    ) -> None:
         w = self.window
         x = sources[0].reshape(w.height, w.width, w.channels)
         destination[:] = w.taps(x, self.dtype.minimum).max(axis=0).ravel()
 
-    def note(self, index: int) -> StepNote:
+    def note(self, index: int, iteration: int = 0) -> StepNote:
         element, tap = divmod(index, self.taps + 1)
         position, channel = divmod(element, self.window.channels)
         row, column = divmod(position, self.window.out_width)

@@ -21,7 +21,7 @@ def stepped_states(program: Program, data: np.ndarray) -> list[State]:
     memory, accumulator, states = machine.start(program, data), 0, []
     for at in range(program.header.steps_per_iteration):
         states.append(State(Step(at), False, memory.root, accumulator))
-        accumulator = machine.step(program, 1, Step(at), memory, accumulator)
+        accumulator, _ = machine.step(program, 1, Step(at), memory, accumulator)
     states.append(State(Step(len(states)), False, memory.root, accumulator))
     return states
 

@@ -20,6 +20,7 @@ from web3.exceptions import ContractLogicError, Web3Exception
 from web3.logs import DISCARD
 
 from bisection.game import Assertion, Player
+from infernet.chain.artifacts import PROVERS
 
 GAS_LIMIT = 16_700_000
 ETHER = 10**18
@@ -27,8 +28,6 @@ DEPOSIT_WEI = ETHER // 20
 OPEN_SECONDS = 3600
 GRACE_SECONDS = 60
 PRODUCTION_ARITY = 28
-# In the order of OneStepProof's constructor.
-PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Chain:
     def _deploy(self, clock_seconds: int) -> None:
         self.vault = self._create("StakeManager")
         provers = [self._create(name).address for name in PROVERS]
-        self.verifier = self._create("OneStepProof", *provers)
+        self.verifier = self._create("OneStepProof", provers)
         self.registry = self._create("ModelRegistry", DEPOSIT_WEI, ETHER // 50)
         hour, window = 3600, 10**7
         market = (window, hour, hour, 1000, ETHER // 4)

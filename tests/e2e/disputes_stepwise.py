@@ -137,7 +137,7 @@ class StepwiseTrace:
     def _advance(self, memory: LiveMemory, accumulator: int, at: Step) -> int:
         if self.is_broken:
             raise InterpreterError("the lie has broken this run")
-        accumulator = machine.step(self.program, 1, at, memory, accumulator)
+        accumulator, _ = machine.step(self.program, 1, at, memory, accumulator)
         if self.lie is not None and self.lie.at == at:
             accumulator = self.lie.mutate(memory, accumulator)
         return accumulator
@@ -155,7 +155,7 @@ class StepwiseTrace:
         """Return the one-step proof of a step of the true run."""
         memory, accumulator = machine.start(self.program, self.data.copy()), 0
         for at in range(step):
-            accumulator = machine.step(self.program, 1, Step(at), memory, accumulator)
+            accumulator, _ = machine.step(self.program, 1, Step(at), memory, accumulator)
         return machine.prove(self.program, 1, step, memory, accumulator).encode()
 
 

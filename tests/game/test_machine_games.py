@@ -35,7 +35,7 @@ def executes(truth: StepwiseTrace) -> ExecuteStep:
     def prove(step: Step) -> OneStepProof:
         memory, accumulator = machine.start(truth.program, truth.data.copy()), 0
         for at in range(step):
-            accumulator = machine.step(truth.program, 1, Step(at), memory, accumulator)
+            accumulator, _ = machine.step(truth.program, 1, Step(at), memory, accumulator)
         return machine.prove(truth.program, 1, step, memory, accumulator)
 
     def execute(step: Step, proof: bytes) -> tuple[Hash, Hash]:

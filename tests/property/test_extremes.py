@@ -15,7 +15,7 @@ U8, I8 = DType.U8, DType.I8
 def stepped(program: Program, data: np.ndarray) -> bytes:
     memory, accumulator = machine.start(program, data), 0
     for at in range(program.header.steps_per_iteration - 1):
-        accumulator = machine.step(program, 1, Step(at), memory, accumulator)
+        accumulator, _ = machine.step(program, 1, Step(at), memory, accumulator)
     register = memory.slots[program.header.output_slot]
     assert register is not None
     return register.data.tobytes()

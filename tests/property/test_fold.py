@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 from interpreter import machine
 from interpreter.operators import decode
 from interpreter.program import Opcode, Program, Step
-from tests.programs import Style, random_input, random_instruction_program, random_program
+from tests.programs import OPCODES, Style, random_input, random_instruction_program, random_program
 
 SEEDS = st.integers(0, 2**32 - 1)
 STYLES = st.sampled_from(["plain", "fast", "hostile"])
-OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 
 
 def require_fold(program: Program, data: np.ndarray) -> None:
     """Compare, after every operator, the stepped destination with the whole one."""
     wholes: dict[int, bytes] = {}
-    machine.run(program, data, lambda index, tensor: wholes.update({index: tensor.tobytes()}))
+    machine.run(
+        program, data, observe=lambda _, index, tensor: wholes.update({index: tensor.tobytes()})
+    )
     memory, accumulator, at = machine.start(program, data), 0, 0
     for index, operator in enumerate(program.operators):
         instruction = decode(operator)
         for _ in range(instruction.steps):
-            accumulator = machine.step(program, 1, Step(at), memory, accumulator)
+            accumulator, _ = machine.step(program, 1, Step(at), memory, accumulator)
             at += 1
         assert accumulator == 0
         if index in wholes and instruction.destination is not None:

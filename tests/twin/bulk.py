@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from interpreter.program import Opcode, Program
-from tests.programs import Style, random_instruction_program, random_program
+from interpreter.program import Program
+from tests import sequences
+from tests.programs import OPCODES, Style, random_instruction_program, random_program
 
 from .evm import Contracts
 from .steps import cases, require_harmless
@@ -20,7 +21,6 @@ from .steps import cases, require_harmless
 STYLES: tuple[Style, ...] = ("plain", "hostile", "fast")
 # The EVM keeps a journal of every call, so a chain is left behind after some programs.
 PROGRAMS_PER_CHAIN = 20
-OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 
 
 @dataclass
@@ -55,14 +55,26 @@ class Report:
 
 def draw(number: int, rng: np.random.Generator) -> Program:
     """Return the `number`-th program: mixed ones and ones about a single operator, in turns."""
+    if number % 2 == 0:
+        opcode = sequences.OPCODES[number // 2 % len(sequences.OPCODES)]
+        return sequences.random_sequence_program(rng, opcode)
+    number //= 2
     style = STYLES[number % len(STYLES)]
     if number % 2:
         return random_instruction_program(rng, OPCODES[number // 2 % len(OPCODES)], style)
     return random_program(rng, style, max_count=1200 if number % 4 else 400)
 
 
-def prove_many(count: int, seed: int, per_program: int = 150, forge_each: int = 1) -> Report:
+def prove_many(
+    count: int,
+    seed: int,
+    per_program: int = 150,
+    forge_each: int = 1,
+    only_sequences: bool = False,
+) -> Report:
     """Prove `count` steps of random programs, and forge every `forge_each`-th of them.
+
+    `only_sequences`: only steps of operators of sequence models, each operator in turn.
 
     Every program is first registered on chain, so only what registration lets through is run.
     """
@@ -70,13 +82,20 @@ def prove_many(count: int, seed: int, per_program: int = 150, forge_each: int = 
     while report.steps < count:
         if report.programs % PROGRAMS_PER_CHAIN == 0:
             contracts = Contracts()
-        program = draw(report.programs, rng)
+        opcode = None
+        if only_sequences:
+            opcode = sequences.OPCODES[report.programs % len(sequences.OPCODES)]
+            program = sequences.random_sequence_program(rng, opcode)
+        else:
+            program = draw(report.programs, rng)
         report.programs += 1
         descriptors = b"".join(operator.encode() for operator in program.operators)
         contracts.register(program.header.encode(), descriptors)
-        for case in cases(program, rng, min(per_program, count - report.steps)):
+        for case in cases(program, rng, min(per_program, count - report.steps), opcode):
             encoded = case.proof.encode()
-            before, after, gas = contracts.prove(program.root, 1, case.step, encoded)
+            before, after, gas = contracts.prove(
+                program.root, program.header.max_iterations, case.step, encoded
+            )
             assert (before, after) == (case.before.hash, case.after.hash), case.kind
             tally = report.kinds.setdefault(case.kind, Tally())
             tally.steps += 1
@@ -94,9 +113,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--forge-each", type=int, default=1, help="forge every N-th step")
+    parser.add_argument("--sequences", action="store_true", help="only operators of sequences")
     arguments = parser.parse_args()
     began = time.monotonic()
-    report = prove_many(arguments.count, arguments.seed, forge_each=arguments.forge_each)
+    report = prove_many(
+        arguments.count,
+        arguments.seed,
+        forge_each=arguments.forge_each,
+        only_sequences=arguments.sequences,
+    )
     report.show(time.monotonic() - began)
 
 

@@ -16,6 +16,8 @@ from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector
 from pyrevm import EVM, BlockEnv
 
+from infernet.chain.artifacts import PROVERS
+
 SPEC = "PRAGUE"
 SENDER = "0x" + "11" * 20
 BALANCE_WEI = 10**24
@@ -24,7 +26,6 @@ STAKE_PER_BIT_WEI = 1000
 CALL_GAS = 16_777_216
 # A revert carries data, running out of gas none; whatever else fails is a fault of the test.
 FAILURE = re.compile(r"Revert \{.*output: 0x(?P<output>[0-9a-f]*)|Halt \{ reason: OutOfGas")
-PROVERS = ("ControlProver", "ConvProver", "PoolProver", "MapProver", "CopyProver")
 
 
 class Reverted(Exception):
@@ -66,7 +67,7 @@ class Contracts:
         self.evm.set_block_env(BlockEnv(gas_limit=10**9))
         self.evm.set_balance(SENDER, BALANCE_WEI)
         provers = [self.deploy(name) for name in PROVERS]
-        self.verifier = self.deploy("OneStepProof", ["address"] * 5, provers)
+        self.verifier = self.deploy("OneStepProof", ["address[10]"], [provers])
         self.registry = self.deploy(
             "ModelRegistry", ["uint256", "uint96"], [DEPOSIT_WEI, STAKE_PER_BIT_WEI]
         )

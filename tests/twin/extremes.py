@@ -6,7 +6,7 @@ second one puts them under trees whose other nodes are noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -34,13 +34,15 @@ from interpreter.operators import (
 from interpreter.program import Header, Location, Step
 from interpreter.tensors import LEAF_BYTES, DType, TensorType, depth_of
 
-SLOT_DEPTH = 6
+SLOT_DEPTH = 7
 OPERATORS = 65_535
 CONSTANTS_BYTES = 1 << 40
 MAX_DIMENSION = (1 << 24) - 1
 MAX_COUNT = 1 << 32
-SLOTS = {"dst": 62, "a": 21, "b": 42}
+SLOTS = {"dst": 126, "a": 21, "b": 42}
 BYTES = (DType.U8, DType.I8)
+
+Recipe = Callable[[np.random.Generator], Instruction]
 
 
 @dataclass
@@ -142,19 +144,26 @@ class Extreme:
     kind: str
 
 
-def extreme_step(instruction: Instruction, index: int, rng: np.random.Generator) -> Extreme:
-    """Return the proof of step `index` of an operator among 65,535 ones over 2^40 bytes."""
-    memory = SparseMemory(lambda length: rng.bytes(length))
+def extreme_step(
+    instruction: Instruction, index: int, rng: np.random.Generator, is_zero: bool = False
+) -> Extreme:
+    """Return the proof of step `index` of an operator among 65,535 ones over 2^40 bytes.
+
+    The step is one of any of up to three iterations. `is_zero`: all data is 0, else it is noise.
+    """
+    memory = SparseMemory(bytes if is_zero else rng.bytes)
+    iterations = int(rng.integers(1, 4))
+    iteration = int(rng.integers(iterations))
     accumulator = int(rng.integers(-(2**63), 2**63))
     header = Header(
         slot_depth=SLOT_DEPTH,
-        input_slot=63,
+        input_slot=127,
         output_slot=SLOTS["dst"],
         input_dtype=DType.U8,
         output_dtype=DType.U8,
         operator_count=OPERATORS,
-        max_iterations=1,
-        steps_per_iteration=(1 << 63) - 1,
+        max_iterations=iterations,
+        steps_per_iteration=((1 << 63) - 1) // iterations,
         constants_bytes=CONSTANTS_BYTES,
         input_shape=(1, 1, 1, 1),
         output_shape=(1, 1, 1, 1),
@@ -164,9 +173,10 @@ def extreme_step(instruction: Instruction, index: int, rng: np.random.Generator)
     )
     is_end = isinstance(instruction, End)
     position = OPERATORS - 1 if is_end else int(rng.integers(0, OPERATORS - 1))
-    first = header.steps_per_iteration - 1 if is_end else int(rng.integers(0, 2**61))
+    first = header.steps_per_iteration - 1 if is_end else int(rng.integers(0, 2**60))
     operator = replace(instruction.encode(), first_step=first)
-    machine.execute(operator, header, Location(0, position, index), True, memory, accumulator)
+    where = Location(iteration, position, index)
+    machine.execute(operator, header, where, iteration == iterations - 1, memory, accumulator)
     witness, memory_root, constants_root = memory.witness()
     descriptor = operator.encode()
     operators = SparseTree(depth_of(OPERATORS), b"operators", {position: digest(descriptor)})
@@ -182,7 +192,8 @@ def extreme_step(instruction: Instruction, index: int, rng: np.random.Generator)
         witness,
     )
     kind = f"{operator.opcode.name} {instruction.note(index).kind}"
-    return Extreme(digest(header.encode()), 1, Step(first + index), proof, kind)
+    step = Step(iteration * header.steps_per_iteration + first + index)
+    return Extreme(digest(header.encode()), iterations, step, proof, kind)
 
 
 def widest_dot() -> tuple[Instruction, int]:
@@ -194,13 +205,15 @@ def widest_dot() -> tuple[Instruction, int]:
     return conv, (conv.runs + 1) * 9 * (256 * 101 + 1) + 1
 
 
-def draw_extreme(rng: np.random.Generator) -> tuple[Instruction, int]:
+def draw_extreme(
+    rng: np.random.Generator, recipes: Sequence[Recipe] = ()
+) -> tuple[Instruction, int]:
     """Return a registrable operator of any size, and one of its steps."""
-    recipes = (conv, conv, pool, copy, copy, add, clip, table, begin, free, end)
+    recipes = recipes or (conv, conv, pool, copy, copy, add, clip, table, begin, free, end)
     while True:
         instruction = recipes[int(rng.integers(len(recipes)))](rng)
         try:
-            instruction.check(CONSTANTS_BYTES)
+            instruction.check(CONSTANTS_BYTES, 1)
         except InvalidProgram:
             continue
         steps = instruction.steps

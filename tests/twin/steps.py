@@ -12,7 +12,7 @@ from interpreter.errors import InvalidWitness
 from interpreter.machine import OneStepProof
 from interpreter.merkle import digest
 from interpreter.operators import decode
-from interpreter.program import Program, Step
+from interpreter.program import Opcode, Program, Step
 from interpreter.state import State, wrap_i64
 from tests.programs import random_input
 
@@ -34,34 +34,47 @@ class Case:
         """Return the operator and the kind of step, such as `CONV reduce`."""
         index = self.proof.operator_index
         operator = self.program.operators[index]
-        where = self.program.locate(self.step)
+        where = self.program.locate(self.step, self.program.header.max_iterations)
         return f"{operator.opcode.name} {decode(operator).note(where.index).kind}"
 
 
-def cases(program: Program, rng: np.random.Generator, limit: int) -> Iterator[Case]:
+def cases(
+    program: Program, rng: np.random.Generator, limit: int, opcode: Opcode | None = None
+) -> Iterator[Case]:
     """Run a program step by step and yield at most `limit` of its steps, spread at random.
 
     The steps around each boundary between operators are always among them while `limit` allows.
+    With `opcode` only steps of such operators are.
     """
-    total = program.header.steps_per_iteration
+    iterations = program.header.max_iterations
+    total = program.header.steps_per_iteration * iterations
     firsts = [operator.first_step for operator in program.operators]
     wanted = {at for first in firsts for at in (first - 1, first, total - 1) if at >= 0}
     wanted = set(sorted(wanted)[:limit])
     spare = min(limit, total) - len(wanted)
     others = [at for at in range(total) if at not in wanted]
     wanted |= {int(at) for at in rng.permutation(others)[: max(spare, 0)]}
-    memory, accumulator = machine.start(program, random_input(program, rng)), 0
+    if opcode is not None:
+        own = [at for at in range(total) if _opcode_at(program, iterations, at) == opcode]
+        wanted = {int(at) for at in rng.permutation(own)[:limit]}
+    memory = machine.start(program, random_input(program, rng))
+    accumulator, halted = 0, False
     for number in range(total):
         at = Step(number)
         if number not in wanted:
-            accumulator = machine.step(program, 1, at, memory, accumulator)
+            if not halted:
+                accumulator, halted = machine.step(program, iterations, at, memory, accumulator)
             continue
-        before = State(at, False, memory.root, accumulator)
-        proof = machine.prove(program, 1, at, memory, accumulator)
-        _, after = machine.verify(program.root, 1, at, proof)
+        before = State(at, halted, memory.root, accumulator)
+        proof = machine.prove(program, iterations, at, memory, accumulator, halted)
+        _, after = machine.verify(program.root, iterations, at, proof)
         assert after.memory_root == memory.root
         yield Case(program, at, proof, before, after)
-        accumulator = after.accumulator
+        accumulator, halted = after.accumulator, after.halted
+
+
+def _opcode_at(program: Program, iterations: int, at: int) -> Opcode:
+    return program.operators[program.locate(Step(at), iterations).operator].opcode
 
 
 def flip(data: bytes, start: int, stop: int, rng: np.random.Generator) -> bytes:
@@ -73,7 +86,8 @@ def flip(data: bytes, start: int, stop: int, rng: np.random.Generator) -> bytes:
 def forgeries(case: Case, rng: np.random.Generator) -> dict[str, tuple[Step, OneStepProof]]:
     """Return wrong proofs of a step by what is wrong: each differs from the true one."""
     step, proof = case.step, case.proof
-    total = case.program.header.steps_per_iteration
+    header = case.program.header
+    total = header.steps_per_iteration * header.max_iterations
     count = case.program.header.operator_count
     witness = proof.witness
     changed: dict[str, OneStepProof] = {
@@ -87,7 +101,7 @@ def forgeries(case: Case, rng: np.random.Generator) -> dict[str, tuple[Step, One
             proof, operator_index=(proof.operator_index + int(rng.integers(1, count + 1))) % 2**32
         ),
         "longer": replace(proof, witness=witness + bytes(int(rng.integers(1, 300)))),
-        "halted": replace(proof, halted=True),
+        "halted": replace(proof, halted=not proof.halted),
     }
     if witness:
         size = len(witness)
@@ -105,7 +119,9 @@ def solidity(
 ) -> tuple[bytes, bytes] | None:
     """Return the two state hashes that the contract computes, or None if it reverts."""
     try:
-        return contracts.prove(program.root, 1, step, proof.encode())[:2]
+        return contracts.prove(program.root, program.header.max_iterations, step, proof.encode())[
+            :2
+        ]
     except Reverted:
         return None
 
@@ -113,7 +129,7 @@ def solidity(
 def python(program: Program, step: Step, proof: OneStepProof) -> tuple[bytes, bytes] | None:
     """Return the two state hashes that the reference computes, or None if it refuses."""
     try:
-        before, after = machine.verify(program.root, 1, step, proof)
+        before, after = machine.verify(program.root, program.header.max_iterations, step, proof)
     except InvalidWitness:
         return None
     return before.hash, after.hash

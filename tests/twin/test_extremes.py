@@ -5,7 +5,8 @@ import numpy as np
 from interpreter import machine
 
 from .evm import Contracts
-from .extremes import Extreme, draw_extreme, extreme_step, widest_dot
+from .extremes import CONSTANTS_BYTES, Extreme, draw_extreme, extreme_step, widest_dot
+from .sequence_extremes import RECIPES, widest
 
 # What a move adds to a proof: selector, arguments and siblings of a dissection of 32 segments.
 GAME_BYTES = 4 + 32 * (7 + 5 + 1)
@@ -14,6 +15,7 @@ MAX_CALLDATA_BYTES = 6_900
 GAME_GAS = 60_000
 MAX_GAS = 300_000
 STEPS = 600
+SEQUENCE_STEPS = 600
 
 
 def require_equal(contracts: Contracts, case: Extreme) -> tuple[int, int]:
@@ -43,7 +45,7 @@ def test_steps_of_the_largest_programs_agree_within_the_bounds() -> None:
 def test_the_most_expensive_step_stays_below_the_bounds() -> None:
     rng = np.random.default_rng(2)
     case = extreme_step(*widest_dot(), rng)
-    assert len(case.proof.witness) == 2 * (256 + 32 * 30) + 2 * (256 + 32 * 32)
+    assert len(case.proof.witness) == 2 * (256 + 32 * 31) + 2 * (256 + 32 * 32)
     gas, size = require_equal(Contracts(), case)
     # Before Prague there is no floor price: this is what is left when execution costs more.
     executed, _ = require_equal(Contracts("CANCUN"), case)
@@ -51,3 +53,29 @@ def test_the_most_expensive_step_stays_below_the_bounds() -> None:
     assert total <= MAX_CALLDATA_BYTES
     assert gas + 40 * GAME_BYTES <= MAX_GAS
     assert executed + 16 * GAME_BYTES + GAME_GAS <= MAX_GAS
+
+
+def test_steps_of_the_largest_sequence_programs_agree_within_the_bounds() -> None:
+    contracts, rng = Contracts(), np.random.default_rng(3)
+    kinds = set()
+    for number in range(SEQUENCE_STEPS):
+        case = extreme_step(*draw_extreme(rng, RECIPES), rng, is_zero=number % 4 == 0)
+        gas, size = require_equal(contracts, case)
+        assert size + GAME_BYTES <= MAX_CALLDATA_BYTES, case.kind
+        assert gas + 40 * GAME_BYTES <= MAX_GAS, case.kind
+        kinds.add(case.kind)
+    assert len(kinds) == 15
+
+
+def test_the_widest_steps_of_sequence_operators_stay_below_the_bounds() -> None:
+    contracts, cancun, rng = Contracts(), Contracts("CANCUN"), np.random.default_rng(4)
+    for place, (instruction, index) in enumerate(widest()):
+        instruction.check(CONSTANTS_BYTES, 1)
+        for is_zero in (False, True):
+            case = extreme_step(instruction, index, rng, is_zero)
+            gas, size = require_equal(contracts, case)
+            executed, _ = require_equal(cancun, case)
+            what = f"{place}: {case.kind}, {size + GAME_BYTES} bytes, {gas}, {executed} gas"
+            assert size + GAME_BYTES <= MAX_CALLDATA_BYTES, what
+            assert gas + 40 * GAME_BYTES <= MAX_GAS, what
+            assert executed + 16 * GAME_BYTES + GAME_GAS <= MAX_GAS, what

@@ -13,10 +13,10 @@ from interpreter.operators import Begin, Free, decode
 from interpreter.program import DESCRIPTOR_BYTES, FIELD_COUNT, Header, Opcode, Operator, Program
 from interpreter.tensors import DType, TensorType
 from interpreter.validate import validate
-from tests.programs import random_instruction_program, random_program
+from tests import sequences
+from tests.programs import OPCODES, random_instruction_program, random_program
 from tests.property.test_totality import SPECIAL, mutated_program
 
-from .bulk import OPCODES
 from .evm import DEPOSIT_WEI, STAKE_PER_BIT_WEI, Contracts, Reverted, selector
 
 Descriptors = list[bytes]
@@ -110,14 +110,18 @@ def test_unknown_programs_are_not_models(contracts: Contracts) -> None:
     assert not contracts.model(b"\1" * 32)["registered"]
 
 
-@pytest.mark.parametrize("opcode", OPCODES)
+@pytest.mark.parametrize("opcode", sorted({*OPCODES, *sequences.OPCODES}))
 def test_every_field_of_every_operator_is_judged_alike(
     contracts: Contracts, opcode: Opcode
 ) -> None:
     rng = np.random.default_rng(opcode)
     verdicts = []
-    for style in ("plain", "hostile"):
-        base = random_instruction_program(rng, opcode, style)
+    bases = []
+    if opcode in OPCODES:
+        bases += [random_instruction_program(rng, opcode, s) for s in ("plain", "hostile")]
+    if opcode in sequences.OPCODES:
+        bases += [sequences.random_sequence_program(rng, opcode) for _ in range(2)]
+    for base in bases:
         true = descriptors_of(base)
         at = next(i for i, data in enumerate(true) if data[0] == opcode)
         for field in range(FIELD_COUNT):
@@ -151,7 +155,13 @@ def test_mutated_programs_are_judged_alike(contracts: Contracts) -> None:
     rng = np.random.default_rng(7)
     accepted = 0
     for number in range(400):
-        program = mutated_program(rng)
+        opcode = sequences.OPCODES[number // 2 % len(sequences.OPCODES)]
+        base = (
+            sequences.random_sequence_program(rng, opcode)
+            if number % 2
+            else random_program(rng, "hostile", operators=3, max_steps=800)
+        )
+        program = mutated_program(base, rng)
         header, true = program.header.encode(), descriptors_of(program)
         accepted += require_agreement(contracts, program, header, true, f"program {number}")
     assert 0 < accepted < 400

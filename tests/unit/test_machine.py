@@ -29,7 +29,7 @@ def states(program: Program, data: np.ndarray) -> list[State]:
     memory = machine.start(program, data)
     found, accumulator = [initial_state(program.header, tree_of_bytes(data).root)], 0
     for at in range(program.header.steps_per_iteration):
-        accumulator = machine.step(program, 1, Step(at), memory, accumulator)
+        accumulator, _ = machine.step(program, 1, Step(at), memory, accumulator)
         found.append(State(Step(at + 1), False, memory.root, accumulator))
     return found
 
@@ -37,7 +37,7 @@ def states(program: Program, data: np.ndarray) -> list[State]:
 def memory_at(program: Program, data: np.ndarray, at: int) -> tuple[LiveMemory, int]:
     memory, accumulator = machine.start(program, data), 0
     for step in range(at):
-        accumulator = machine.step(program, 1, Step(step), memory, accumulator)
+        accumulator, _ = machine.step(program, 1, Step(step), memory, accumulator)
     return memory, accumulator
 
 

@@ -9,12 +9,25 @@ library DescriptorLib {
     uint256 internal constant BEGIN = 0x01;
     uint256 internal constant FREE = 0x02;
     uint256 internal constant END = 0x03;
+    uint256 internal constant KEEP = 0x04;
+    uint256 internal constant HALT = 0x05;
     uint256 internal constant CONV = 0x10;
     uint256 internal constant MAXPOOL = 0x11;
+    uint256 internal constant MATMUL = 0x12;
+    uint256 internal constant REDUCE = 0x13;
     uint256 internal constant ADD = 0x20;
     uint256 internal constant CLIP = 0x21;
     uint256 internal constant TABLE = 0x22;
+    uint256 internal constant SCALE = 0x23;
+    uint256 internal constant COMBINE = 0x24;
+    uint256 internal constant ROOT = 0x25;
+    uint256 internal constant MASK = 0x26;
+    uint256 internal constant ROTATE = 0x27;
     uint256 internal constant COPY = 0x30;
+    uint256 internal constant LOOKUP = 0x31;
+    uint256 internal constant EMBED = 0x32;
+    uint256 internal constant TOKEN = 0x33;
+    uint256 internal constant DRAW = 0x34;
 
     function opcode(bytes calldata d) internal pure returns (uint256) {
         return _head(d, 0);

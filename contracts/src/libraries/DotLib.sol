@@ -5,17 +5,40 @@ pragma solidity 0.8.37;
 library DotLib {
     uint256 private constant SIGN_BITS = 0x8080808080808080808080808080808080808080808080808080808080808080;
 
-    /// @notice Sum of (x - zero) * w over `length` <= 256 elements; w is i8, x is i8 when `isSigned`, else u8.
-    /// @dev The last word of `w` is zero-padded: each padded element then adds (x - zero) * 0.
+    /// @notice Sum of (x - xZero) * (w - wZero) over `length` <= 256 elements, i8 where signed, else u8.
+    /// @dev The last word of both is zero-padded: each padded element adds xZero * wZero, which is taken off.
     ///
-    /// A signed byte s is the unsigned u = s xor 128 less 128, so with u of x, v of w and z = zero (+ 128 if signed)
-    ///     sum (u - z)(v - 128) = sum u*v - 128 * sum u - z * sum v + 128 * n * z.
+    /// A signed byte s is the unsigned u = s xor 128 less 128, so with u of x, v of w and y, z the zeros (+ 128 if
+    /// signed)
+    ///     sum (u - y)(v - z) = sum u*v - z * sum u - y * sum v + n * y * z.
     /// Words hold eight 32-bit lanes of which each has one byte set. The top lane of a product of two such words, one
     /// of them in reverse order, is their dot product; no lane passes 8 * 255^2 < 2^32, so none carries into the next.
-    function dot(uint256 x, uint256 w, uint256 length, bool isSigned, int256 zero)
-        internal
+    function dot(
+        uint256 x,
+        uint256 w,
+        uint256 length,
+        bool xSigned,
+        int256 xZero,
+        bool wSigned,
+        int256 wZero
+    ) internal pure returns (int256 sum) {
+        // Every term is below 2^33 in magnitude.
+        unchecked {
+            (uint256 products, uint256 us, uint256 vs) =
+                _sums(x, w, x + length, xSigned ? SIGN_BITS : 0, wSigned ? SIGN_BITS : 0);
+            int256 padded = int256((length + 31) & ~uint256(31));
+            sum = int256(products) - (padded - int256(length)) * xZero * wZero;
+            if (xSigned) xZero += 128;
+            if (wSigned) wZero += 128;
+            sum += padded * xZero * wZero - wZero * int256(us) - xZero * int256(vs);
+        }
+    }
+
+    /// @dev The sums of u*v, u and v over the words from `x` to `end` and those from `w` on.
+    function _sums(uint256 x, uint256 w, uint256 end, uint256 xBias, uint256 wBias)
+        private
         pure
-        returns (int256 sum)
+        returns (uint256 sum, uint256 us, uint256 vs)
     {
         assembly ("memory-safe") {
             function reversed(word) -> r {
@@ -38,13 +61,10 @@ library DotLib {
             function total(lanes) -> r {
                 r := shr(240, mul(lanes, 0x0001000100010001000100010001000100010001000100010001000100010001))
             }
-            let bias := mul(isSigned, SIGN_BITS)
             let lane := 0x000000ff000000ff000000ff000000ff000000ff000000ff000000ff000000ff
-            let us := 0
-            let vs := 0
-            for { let end := add(x, length) } lt(x, end) { x := add(x, 32) } {
-                let u := xor(mload(x), bias)
-                let v := xor(mload(w), SIGN_BITS)
+            for {} lt(x, end) { x := add(x, 32) } {
+                let u := xor(mload(x), xBias)
+                let v := xor(mload(w), wBias)
                 us := add(us, pairs(u))
                 vs := add(vs, pairs(v))
                 v := reversed(v)
@@ -54,11 +74,8 @@ library DotLib {
                 sum := add(sum, shr(224, mul(and(shr(24, u), lane), and(v, lane))))
                 w := add(w, 32)
             }
-            let z := add(zero, mul(isSigned, 128))
-            let padded := and(add(length, 31), not(31))
-            sum := sub(sum, shl(7, total(us)))
-            sum := sub(sum, mul(z, total(vs)))
-            sum := add(sum, mul(z, shl(7, padded)))
+            us := total(us)
+            vs := total(vs)
         }
     }
 }

@@ -38,7 +38,7 @@ contract ConvProver is IProver {
     function step(Context calldata context, bytes calldata descriptor, bytes calldata witness)
         external
         view
-        returns (bytes32, int64)
+        returns (bytes32, int64, bool)
     {
         WitnessReader.Reader memory r = WitnessReader.start(context, witness);
         Shape memory s = _shapeOf(descriptor);
@@ -46,11 +46,11 @@ contract ConvProver is IProver {
         unchecked {
             uint256 element = context.index / (s.runs + 1);
             uint256 phase = context.index % (s.runs + 1);
-            if (phase == s.runs) return (_finish(r, descriptor, s, element, context.accumulator), 0);
+            if (phase == s.runs) return (_finish(r, descriptor, s, element, context.accumulator), 0, false);
             int256 sum = phase == 0 ? int256(0) : int256(context.accumulator);
             sum += _reduce(r, descriptor, s, element, phase);
             // Truncation is the machine's i64 wrap-around.
-            return (r.finish(), int64(sum));
+            return (r.finish(), int64(sum), false);
         }
     }
 
@@ -86,7 +86,7 @@ contract ConvProver is IProver {
             uint256 x = r.read(input, from, from + length);
             from = d.number(19) + channel * s.kernelSize + row * s.rowLength + uint256(run.first);
             uint256 w = r.readConstant(from, from + length);
-            return DotLib.dot(x, w, length, d.aType() == 1, d.field(15));
+            return DotLib.dot(x, w, length, d.aType() == 1, d.field(15), true, 0);
         }
     }
 

@@ -20,13 +20,15 @@ contract CopyProver is IProver {
     function step(Context calldata context, bytes calldata d, bytes calldata witness)
         external
         view
-        returns (bytes32, int64)
+        returns (bytes32, int64, bool)
     {
         WitnessReader.Reader memory r = WitnessReader.start(context, witness);
         // Registration bounds offsets, strides and counts by 2^32.
         unchecked {
             uint256 size = DescriptorLib.sizeOf(d.dstType());
-            Span memory span = d.field(10) == 1 ? _runAt(d, context.index, size) : _elementAt(d, context.index);
+            Span memory span = d.field(10) == 1
+                ? _runAt(d, context.index, context.iteration, size)
+                : _elementAt(d, context.index, context.iteration);
             if (span.count != 0) {
                 uint256 length = span.count * size;
                 WitnessReader.Tensor memory from = WitnessReader.tensor(d.a(), d.aType(), d.number(0));
@@ -34,16 +36,20 @@ contract CopyProver is IProver {
                 WitnessReader.Tensor memory to = WitnessReader.tensor(d.dst(), d.dstType(), d.number(1));
                 r.store(to, span.target * size, pointer, length);
             }
-            return (r.finish(), context.accumulator);
+            return (r.finish(), context.accumulator, false);
         }
     }
 
     /// @dev The part of a row inside the k-th destination leaf from where the row starts.
-    function _runAt(bytes calldata d, uint256 index, uint256 size) private pure returns (Span memory span) {
+    function _runAt(bytes calldata d, uint256 index, uint256 iteration, uint256 size)
+        private
+        pure
+        returns (Span memory span)
+    {
         unchecked {
             uint256 rowLength = d.number(5);
             uint256 chunks = (rowLength * size + 254) / 256 + 1;
-            span = _elementAt(d, (index / chunks) * rowLength);
+            span = _elementAt(d, (index / chunks) * rowLength, iteration);
             uint256 perLeaf = 256 / size;
             uint256 leafStart = (span.target / perLeaf + index % chunks) * perLeaf;
             uint256 first = leafStart > span.target ? leafStart - span.target : 0;
@@ -56,10 +62,14 @@ contract CopyProver is IProver {
     }
 
     /// @dev Element `element` of the row-major order over the four sizes.
-    function _elementAt(bytes calldata d, uint256 element) private pure returns (Span memory span) {
+    function _elementAt(bytes calldata d, uint256 element, uint256 iteration)
+        private
+        pure
+        returns (Span memory span)
+    {
         unchecked {
-            span.source = d.number(6);
-            span.target = d.number(11);
+            span.source = d.number(6) + iteration * d.number(15);
+            span.target = d.number(11) + iteration * d.number(16);
             span.count = 1;
             for (uint256 axis = 4; axis > 0; --axis) {
                 uint256 size = d.number(1 + axis);

@@ -15,7 +15,7 @@ contract MapProver is IProver {
     function step(Context calldata context, bytes calldata d, bytes calldata witness)
         external
         view
-        returns (bytes32, int64)
+        returns (bytes32, int64, bool)
     {
         WitnessReader.Reader memory r = WitnessReader.start(context, witness);
         // Registration bounds the count by 2^32.
@@ -42,7 +42,7 @@ contract MapProver is IProver {
                 mstore(pointer, result)
             }
             r.store(WitnessReader.tensor(d.dst(), d.dstType(), count), from, pointer, to - from);
-            return (r.finish(), context.accumulator);
+            return (r.finish(), context.accumulator, false);
         }
     }
 

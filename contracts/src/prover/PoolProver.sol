@@ -16,7 +16,7 @@ contract PoolProver is IProver {
     function step(Context calldata context, bytes calldata d, bytes calldata witness)
         external
         view
-        returns (bytes32, int64)
+        returns (bytes32, int64, bool)
     {
         WitnessReader.Reader memory r = WitnessReader.start(context, witness);
         // Registration bounds every dimension by 2^24 and every tensor by 2^32 elements.
@@ -24,9 +24,9 @@ contract PoolProver is IProver {
             uint256 taps = d.number(6) * d.number(7);
             uint256 element = context.index / (taps + 1);
             uint256 tap = context.index % (taps + 1);
-            if (tap == taps) return (_finish(r, d, element, context.accumulator), 0);
+            if (tap == taps) return (_finish(r, d, element, context.accumulator), 0, false);
             int256 largest = tap == 0 ? int256(type(int64).min) : int256(context.accumulator);
-            return (_reduce(r, d, element, tap, largest));
+            return _reduce(r, d, element, tap, largest);
         }
     }
 
@@ -36,7 +36,7 @@ contract PoolProver is IProver {
         uint256 element,
         uint256 tap,
         int256 largest
-    ) private view returns (bytes32, int64) {
+    ) private view returns (bytes32, int64, bool) {
         unchecked {
             uint256 channels = d.number(2);
             uint256 position = element / channels;
@@ -56,7 +56,7 @@ contract PoolProver is IProver {
                 if (x > largest) largest = x;
             }
             // `largest` is an i64 or a byte.
-            return (r.finish(), int64(largest));
+            return (r.finish(), int64(largest), false);
         }
     }
 

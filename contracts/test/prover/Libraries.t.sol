@@ -10,13 +10,16 @@ import {TestBase} from "../utils/TestBase.sol";
 
 /// @title The libraries against their definitions, written without shortcuts.
 contract LibrariesTest is TestBase {
-    function testFuzz_dotIsTheSumOfProducts(bytes32 seed, uint256 length, bool isSigned, int256 zero) public pure {
+    function testFuzz_dotIsTheSumOfProducts(bytes32 seed, uint256 length, uint256 signs, uint256 zeros) public view {
         length = bound(length, 1, 256);
-        zero = int256(bound(uint256(zero), 0, 255)) - (isSigned ? int256(128) : int256(0));
-        checkDot(bytesOf(seed, length), bytesOf(~seed, length), isSigned, zero);
+        bool xSigned = signs & 1 == 1;
+        bool wSigned = signs & 2 == 2;
+        int256 xZero = int256(zeros & 255) - (xSigned ? int256(128) : int256(0));
+        int256 wZero = int256((zeros >> 8) & 255) - (wSigned ? int256(128) : int256(0));
+        this.checkDot(bytesOf(seed, length), bytesOf(~seed, length), xSigned, xZero, wSigned, wZero);
     }
 
-    function test_dotOfTheLargestOperands() public pure {
+    function test_dotOfTheLargestOperands() public view {
         for (uint256 signs = 0; signs < 2; ++signs) {
             for (uint256 pick = 0; pick < 16; ++pick) {
                 bytes1 x = pick & 1 == 0 ? bytes1(0x7f) : bytes1(0x80);
@@ -24,26 +27,34 @@ contract LibrariesTest is TestBase {
                 bytes1 w = pick & 4 == 0 ? bytes1(0x7f) : bytes1(0x80);
                 int256 zero = pick & 8 == 0 ? int256(0) : int256(255);
                 if (signs == 1) zero -= 128;
-                checkDot(filled(x, 256), filled(w, 256), signs == 1, zero);
-                checkDot(filled(x, 225), filled(w, 225), signs == 1, zero);
+                for (uint256 wZero = 0; wZero < 256; wZero += 255) {
+                    this.checkDot(filled(x, 256), filled(w, 256), signs == 1, zero, false, int256(wZero));
+                    this.checkDot(filled(x, 225), filled(w, 225), signs == 1, zero, true, int256(wZero) - 128);
+                }
             }
         }
     }
 
-    function checkDot(bytes memory x, bytes memory w, bool isSigned, int256 zero) private pure {
+    /// @dev External, or its operands would not fit the caller's stack.
+    function checkDot(bytes memory x, bytes memory w, bool isSigned, int256 zero, bool wSigned, int256 wZero)
+        external
+        pure
+    {
         int256 expected = 0;
         for (uint256 i = 0; i < x.length; ++i) {
             int256 value = isSigned ? int256(int8(uint8(x[i]))) : int256(uint256(uint8(x[i])));
-            expected += (value - zero) * int8(uint8(w[i]));
+            int256 weight = wSigned ? int256(int8(uint8(w[i]))) : int256(uint256(uint8(w[i])));
+            expected += (value - zero) * (weight - wZero);
         }
         uint256 xAt;
         uint256 wAt;
-        bytes memory padded = bytes.concat(w, new bytes(32));
+        bytes memory xPadded = bytes.concat(x, new bytes(32));
+        bytes memory wPadded = bytes.concat(w, new bytes(32));
         assembly ("memory-safe") {
-            xAt := add(x, 32)
-            wAt := add(padded, 32)
+            xAt := add(xPadded, 32)
+            wAt := add(wPadded, 32)
         }
-        int256 found = DotLib.dot(xAt, wAt, x.length, isSigned, zero);
+        int256 found = DotLib.dot(xAt, wAt, x.length, isSigned, zero, wSigned, wZero);
         vm.assertTrue(found == expected, "dot");
     }
 

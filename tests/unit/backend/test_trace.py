@@ -9,9 +9,8 @@ from infernet.backend.trace import Trace
 from interpreter import machine
 from interpreter.program import Opcode, Program, Step
 from interpreter.state import State
-from tests.programs import Style, random_input, random_instruction_program, random_program
+from tests.programs import OPCODES, Style, random_input, random_instruction_program, random_program
 
-OPCODES = [code for code in Opcode if code not in (Opcode.BEGIN, Opcode.FREE, Opcode.END)]
 SEEDS = range(12)
 
 
@@ -27,7 +26,7 @@ def require_every_state(program: Program, data: np.ndarray) -> None:
     for at in range(program.header.steps_per_iteration):
         expected = State(Step(at), False, memory.root, accumulator)
         assert trace.state(Step(at)) == expected, program.locate(at)
-        accumulator = machine.step(program, 1, Step(at), memory, accumulator)
+        accumulator, _ = machine.step(program, 1, Step(at), memory, accumulator)
     assert trace.final == State(Step(trace.steps), False, memory.root, accumulator)
     assert trace.state(Step(trace.steps)) == trace.final
     assert trace.output == machine.run(program, data).tobytes()

@@ -65,7 +65,7 @@ def test_right_contracts_that_work_with_others_are_named(
 def test_provers_behind_the_verifier_are_checked(wallet: Wallet, deployment: Deployment) -> None:
     provers = [create(wallet, name) for name in PROVERS]
     swapped = [provers[1], provers[0], *provers[2:]]
-    verifier = create(wallet, "OneStepProof", *swapped)
+    verifier = create(wallet, "OneStepProof", swapped)
     found = [role for role, _ in faults(wallet, replace(deployment, verifier=verifier))]
     # The game goes on to use the verifier that it was made with.
     assert found == ["game", "control prover", "conv prover"]
