@@ -10,10 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.anvil import find_anvil, running
+from tests.api.explorer.scene import digits, scene_on
+from tests.api.office import funded_key
+from tests.api.routes.conftest import over_http
 from tests.proxy import faulty
 from tests.survival.town import BRISK
 
@@ -38,11 +42,20 @@ def staff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, P
         yield here, miner, fisherman
 
 
-def exported(*players: Player) -> set[str]:
-    """Return the names of all metrics that players serve now."""
+@pytest.fixture(scope="module")
+def gateway_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the metrics of a gateway on a node of its own."""
+    with running() as node:
+        scene = scene_on(node, digits())
+        with over_http(scene, tmp_path_factory.mktemp("gateway"), funded_key(node)) as counter:
+            yield httpx.get(f"{counter.url}/metrics").text
+
+
+def exported(*pages: str | None) -> set[str]:
+    """Return the names of all metrics on pages."""
     found = {"up"}
-    for player in players:
-        for family in text_string_to_metric_families(player.scraped() or ""):
+    for page in pages:
+        for family in text_string_to_metric_families(page or ""):
             found |= {family.name, *(sample.name for sample in family.samples)}
             found |= {f"{family.name}_total"} if family.type == "counter" else set()
             found |= {f"{family.name}_bucket"} if family.type == "histogram" else set()
@@ -50,10 +63,10 @@ def exported(*players: Player) -> set[str]:
 
 
 def test_every_metric_that_alerts_pages_and_panels_name_is_served(
-    staff: tuple[Company, Player, Player],
+    staff: tuple[Company, Player, Player], gateway_page: str
 ) -> None:
     _, miner, fisherman = staff
-    names = exported(miner, fisherman)
+    names = exported(miner.scraped(), fisherman.scraped(), gateway_page)
     for name, rule in rules().items():
         assert names_in(rule["expr"]) and names_in(rule["expr"]) <= names, name
     for path in (ROOT / "docs" / "runbook").glob("*.md"):
