@@ -51,6 +51,7 @@ def has_claimed_more(here: Site, than: int) -> bool:
     return claimed(here) > than
 
 
+@pytest.mark.slow
 def test_partitions_heal_without_loss(tmp_path: Path) -> None:
     tasks = 16
     with three_hosts(tmp_path, tasks) as (here, (_, with_redis, with_worker)):
