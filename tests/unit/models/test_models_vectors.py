@@ -112,7 +112,7 @@ def run_conv(x, x_zero, weights, window, groups=1):
     conv = Conv(1, 0, DType.I8, DType.U8, window, count, groups, x_zero, 0, -128, 127, 0, 2048)
     conv.check(len(blob), 1)
     output = np.zeros(conv.out_count, np.int8)
-    conv.whole(blob, [np.ascontiguousarray(x).ravel()], output)
+    conv.whole(0, blob, [np.ascontiguousarray(x).ravel()], output)
     return output
 
 
