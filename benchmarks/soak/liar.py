@@ -16,9 +16,11 @@ from typing import Any
 
 from executor.actor import Executor
 from executor.defence import Defence
+from executor.inputs import Inputs
 from executor.means import Look, Means
 from executor.runs import Runs, SharedRun, ignore_inference
 from executor.service import Service
+from executor.tries import Tries
 from infernet.actors.crew import Crew, Work
 from infernet.actors.holdings import Holdings
 from infernet.backend.trace import Trace
@@ -30,6 +32,7 @@ from infernet.cli.player import Watch, open_player, play
 from infernet.config import load
 from infernet.logs import set_up
 from infernet.monitor.snapshot import Role
+from infernet.queue.jobs import Purpose
 
 from .lies import Kind, blank_run, false_run, is_silent, read
 
@@ -58,8 +61,8 @@ class Book:
 class FalseRuns(Runs):
     """Runs of which some are false."""
 
-    def __init__(self, holdings: Holdings, market: Market, book: Book) -> None:
-        super().__init__(holdings, market, _RUNS, ignore_inference)
+    def __init__(self, holdings: Holdings, inputs: Inputs, tries: Tries, book: Book) -> None:
+        super().__init__(holdings, inputs, tries, _RUNS, ignore_inference)
         self._held, self._book = holdings, book
 
     def of(self, task_id: TaskId, root: ProgramRoot) -> SharedRun | None:
@@ -129,7 +132,7 @@ class Liar(Executor):
         """Begin to lie; before the first turn."""
         market = self.contracts.market
         book = Book(plan, market)
-        runs = FalseRuns(self.holdings, market, book)
+        runs = FalseRuns(self.holdings, self._means.inputs, self._means.tries, book)
         self._means = replace(self._means, runs=runs)
         self._service = FalseService(self._means, book)
         self._defence = FalseDefence(self._means, book)
@@ -138,7 +141,7 @@ class Liar(Executor):
 def main(plan: Path) -> None:
     """Run the liar until a signal ends it."""
     set_up("info", "json")
-    player = open_player(load().config)
+    player = open_player(load().config, Purpose.EXECUTE)
     player.wallet.recover()
     policy = policy_of(player.config)
     watch = Watch(player, Role.MINER)

@@ -23,6 +23,7 @@ from infernet.cli.player import Watch, open_player, play
 from infernet.config import load
 from infernet.logs import set_up
 from infernet.monitor.snapshot import Role
+from infernet.queue.jobs import Purpose
 from interpreter.program import Step
 
 WAYS = 4
@@ -68,7 +69,7 @@ def falsified(holding: Holding) -> Holding:
 def main() -> None:
     """Run the slanderer until a signal ends it."""
     set_up("info", "json")
-    player = open_player(load().config)
+    player = open_player(load().config, Purpose.VERIFY)
     policy = policy_of(player.config)
     watch = Watch(player, Role.FISHERMAN)
 
