@@ -24,6 +24,7 @@ class Table:
 
     kinds: list[TensorType | None]
     kept: set[int] = field(default_factory=set)
+    operators: int = 0
 
 
 def validate(program: Program) -> None:
@@ -80,6 +81,7 @@ def validate_operator(operator: Operator, header: Header, table: Table) -> int:
     )
     instruction.check(header.constants_bytes, header.max_iterations)
     _check_slots(instruction, header, table)
+    table.operators += 1
     return instruction.steps
 
 
@@ -90,6 +92,8 @@ def _check_slots(instruction: Instruction, header: Header, table: Table) -> None
             require(table.kinds[dst] is None, f"BEGIN or KEEP of slot {dst}, which is occupied")
             table.kinds[dst] = kind
             if isinstance(instruction, Keep):
+                # Else a BEGIN and a FREE of the slot would meet the kept tensor a round later.
+                require(len(table.kept) == table.operators, "KEEP comes before all other operators")
                 table.kept.add(dst)
         case Free(dst=dst):
             _require_writable(dst, header, table)

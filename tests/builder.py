@@ -57,7 +57,8 @@ class ProgramBuilder:
     def keep(self, kind: TensorType, slot: int | None = None) -> int:
         """Begin a tensor that lives across iterations and return its slot."""
         slot = self.free_slots[0] if slot is None else slot
-        self.instructions.append(Keep(slot, kind))
+        kept = sum(isinstance(each, Keep) for each in self.instructions)
+        self.instructions.insert(kept, Keep(slot, kind))
         self.table[slot] = kind
         return slot
 

@@ -15,6 +15,7 @@ from interpreter.operators import (
     Embed,
     Free,
     Halt,
+    Keep,
     Lookup,
     MatMul,
     Reduce,
@@ -181,6 +182,16 @@ def test_registration_wants_kept_slots_across_iterations() -> None:
     builder.begin(kind, 2)
     with pytest.raises(InvalidProgram, match="occupied"):
         builder.finish(builder.keep(kind, 2), 1)
+
+
+def test_a_slot_that_was_begun_and_freed_is_not_kept_later() -> None:
+    """In the next iteration BEGIN would meet the kept tensor, and nobody could prove the step."""
+    kind = TensorType(I32, 4)
+    builder = ProgramBuilder(kind)
+    output, other = builder.keep(kind), builder.begin(kind)
+    builder.instructions += [Free(other), Keep(other, kind)]
+    with pytest.raises(InvalidProgram, match="before all other operators"):
+        builder.finish(output, 2)
 
 
 def test_one_iteration_may_leave_slots_behind() -> None:

@@ -18,6 +18,7 @@ library SlotsLib {
     error SlotEmpty(uint256 operatorIndex, uint256 slot);
     error SlotIsKept(uint256 operatorIndex, uint256 slot);
     error SlotNotKept(uint256 slot);
+    error KeepAfterOther(uint256 operatorIndex);
     error WrongSlotType(uint256 operatorIndex, uint256 slot, uint256 found, uint256 needed);
     error SourceIsDestination(uint256 operatorIndex, uint256 slot);
 
@@ -39,6 +40,7 @@ library SlotsLib {
         }
         if (opcode == DescriptorLib.BEGIN || opcode == DescriptorLib.KEEP) {
             if (table[dst] != 0) revert SlotOccupied(index, dst);
+            if (opcode == DescriptorLib.KEEP && _keptIn(table) != index) revert KeepAfterOther(index);
             table[dst] = entryOf(d.dstType(), d.number(0)) | (opcode == DescriptorLib.KEEP ? KEPT : 0);
         } else if (opcode == DescriptorLib.FREE) {
             if (table[dst] == 0) revert SlotEmpty(index, dst);
@@ -56,6 +58,16 @@ library SlotsLib {
     function requireRepeatable(uint256[] memory table, uint256 inputSlot) internal pure {
         for (uint256 slot = 0; slot < table.length; ++slot) {
             if (slot != inputSlot && table[slot] != 0 && table[slot] & KEPT == 0) revert SlotNotKept(slot);
+        }
+    }
+
+    /// @dev All operators so far were KEEP if they are as many as the kept slots. A KEEP behind a BEGIN and a FREE of its
+    /// slot would let them meet the kept tensor in the next iteration.
+    function _keptIn(uint256[] memory table) private pure returns (uint256 count) {
+        unchecked {
+            for (uint256 slot = 0; slot < table.length; ++slot) {
+                if (table[slot] & KEPT != 0) ++count;
+            }
         }
     }
 
