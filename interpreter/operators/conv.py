@@ -21,12 +21,12 @@ from .base import (
     Operand,
     StepNote,
     Tensor,
-    encode_signed,
     require,
     require_byte_dtype,
     require_clamp,
     require_range,
 )
+from .folding import Folding
 from .window import Window
 
 PARAMETER_BYTES = 8
@@ -37,7 +37,7 @@ CACHED_ELEMENTS = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
-class Conv:
+class Conv(Folding):
     """Convolve and requantise.
 
     `a: u8|i8[height, width, channels]`, `dst: u8|i8[out_height, out_width, out_channels]`,
@@ -130,22 +130,12 @@ class Conv:
         return self.rows * -(-self.row_length // LEAF_BYTES)
 
     @property
-    def steps(self) -> int:
-        return self.out_count * (self.runs + 1)
-
-    @property
     def sources(self) -> tuple[Operand, ...]:
         return (Operand(self.a, TensorType(self.a_dtype, self.window.in_count)),)
 
     @property
     def destination(self) -> Operand:
         return Operand(self.dst, TensorType(self.dst_dtype, self.out_count))
-
-    def elements_before(self, index: int, iteration: int = 0) -> int:
-        return index // (self.runs + 1)
-
-    def element_start(self, index: int) -> int:
-        return index - index % (self.runs + 1)
 
     def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         element, phase = divmod(index, self.runs + 1)
@@ -198,9 +188,7 @@ class Conv:
         bias = int.from_bytes(parameters[:4], "little", signed=True)
         scale = int.from_bytes(parameters[4:], "little")
         value = rescale(wrap_i64(accumulator + bias), scale) + self.dst_zero
-        value = min(max(value, self.low), self.high)
-        kind = self.destination.kind
-        memory.store(self.dst, kind, element, encode_signed(value, self.dst_dtype))
+        self.store(element, memory, min(max(value, self.low), self.high))
         return 0
 
     def whole(

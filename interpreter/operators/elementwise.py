@@ -16,7 +16,6 @@ from .base import (
     Operand,
     StepNote,
     Tensor,
-    decode_elements,
     encode_signed,
     require,
     require_byte_dtype,
@@ -24,6 +23,7 @@ from .base import (
     require_count,
     require_range,
 )
+from .grid import read_elements
 
 MAX_DENOMINATOR = 1023
 MAX_NUMERATOR = 1 << 20
@@ -122,10 +122,7 @@ class Add(_Map):
 
     def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         first, last = self._span(index)
-        a, b = (
-            decode_elements(memory.read(o.slot, o.kind, first, last), o.kind.dtype)
-            for o in self.sources
-        )
+        a, b = (read_elements(memory, operand, first, last) for operand in self.sources)
         self._store(index, memory, [self._one(x, y) for x, y in zip(a, b, strict=True)])
         return accumulator
 
@@ -177,8 +174,7 @@ class Clip(_Map):
         return (Operand(self.a, TensorType(self.dst_dtype, self.count)),)
 
     def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
-        data = memory.read(self.a, self.sources[0].kind, *self._span(index))
-        values = decode_elements(data, self.dst_dtype)
+        values = read_elements(memory, self.sources[0], *self._span(index))
         self._store(index, memory, [min(max(x, self.low), self.high) for x in values])
         return accumulator
 
@@ -224,9 +220,9 @@ class Table(_Map):
 
     def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         first, last = self._span(index)
-        data = memory.read(self.a, self.sources[0].kind, first, last)
+        elements = read_elements(memory, self.sources[0], first, last)
         table = memory.read_constant(self.table, self.table + LEAF_BYTES)
-        found = bytes(table[x - self.a_dtype.minimum] for x in decode_elements(data, self.a_dtype))
+        found = bytes(table[x - self.a_dtype.minimum] for x in elements)
         memory.store(self.dst, self.destination.kind, first, found)
         return accumulator
 

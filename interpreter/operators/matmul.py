@@ -21,13 +21,12 @@ from .base import (
     Operand,
     StepNote,
     Tensor,
-    encode_signed,
     require,
     require_byte_dtype,
     require_dtype,
     require_range,
 )
-from .grid import clamped
+from .folding import Folding
 
 MAX_OFFSET = 1 << 40
 NARROW = (DType.U8, DType.I8, DType.I16)
@@ -56,7 +55,7 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class MatMul:
+class MatMul(Folding):
     """`dst[i, j, n] = Σ_k (a[i, j, k] − za)·(w[i / group, n, k] − zb)`, clamped to dst's range.
 
     `a: u8|i8|i16`, `w: u8|i8|i16` in slot b or bytes of the constants, `dst: i32|i64[batches, rows,
@@ -152,10 +151,6 @@ class MatMul:
         return -(-self.length // self.run)
 
     @property
-    def steps(self) -> int:
-        return self.out_count * (self.runs + 1)
-
-    @property
     def sources(self) -> tuple[Operand, ...]:
         a = Operand(self.a, TensorType(self.a_dtype, self.a_walk.count))
         if self.is_constant:
@@ -166,19 +161,11 @@ class MatMul:
     def destination(self) -> Operand:
         return Operand(self.dst, TensorType(self.dst_dtype, self.out_count))
 
-    def elements_before(self, index: int, iteration: int = 0) -> int:
-        return index // (self.runs + 1)
-
-    def element_start(self, index: int) -> int:
-        return index - index % (self.runs + 1)
-
     def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         element, phase = divmod(index, self.runs + 1)
         if phase < self.runs:
             return self._reduce(element, phase, memory, accumulator if phase else 0)
-        value = clamped(accumulator, self.dst_dtype.minimum, self.dst_dtype.maximum)
-        data = encode_signed(value, self.dst_dtype)
-        memory.store(self.dst, self.destination.kind, element * self.dst_dtype.size, data)
+        self.store(element, memory, accumulator)
         return 0
 
     def _reduce(self, element: int, phase: int, memory: Memory, accumulator: int) -> int:

@@ -14,18 +14,18 @@ from .base import (
     Operand,
     StepNote,
     Tensor,
-    decode_elements,
-    encode_signed,
     require,
     require_byte_dtype,
 )
+from .folding import Folding
+from .grid import read_elements
 from .window import Window
 
 IDENTITY = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
-class MaxPool:
+class MaxPool(Folding):
     """Take the largest tap of each channel; an all-outside window gives the dtype's minimum."""
 
     dst: int
@@ -60,13 +60,9 @@ class MaxPool:
         return self.window.out_height * self.window.out_width * self.window.channels
 
     @property
-    def taps(self) -> int:
+    def runs(self) -> int:
         """Return the reduce steps of one element."""
         return self.window.kernel_height * self.window.kernel_width
-
-    @property
-    def steps(self) -> int:
-        return self.out_count * (self.taps + 1)
 
     @property
     def sources(self) -> tuple[Operand, ...]:
@@ -76,18 +72,10 @@ class MaxPool:
     def destination(self) -> Operand:
         return Operand(self.dst, TensorType(self.dtype, self.out_count))
 
-    def elements_before(self, index: int, iteration: int = 0) -> int:
-        return index // (self.taps + 1)
-
-    def element_start(self, index: int) -> int:
-        return index - index % (self.taps + 1)
-
     def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
-        element, tap = divmod(index, self.taps + 1)
-        if tap == self.taps:
-            value = min(max(accumulator, self.dtype.minimum), self.dtype.maximum)
-            kind = self.destination.kind
-            memory.store(self.dst, kind, element, encode_signed(value, self.dtype))
+        element, tap = divmod(index, self.runs + 1)
+        if tap == self.runs:
+            self.store(element, memory, accumulator)
             return 0
         accumulator = accumulator if tap else IDENTITY
         w = self.window
@@ -98,8 +86,7 @@ class MaxPool:
         if not (0 <= row < w.height and 0 <= column < w.width):
             return accumulator
         at = (row * w.width + column) * w.channels + channel
-        data = memory.read(self.a, self.sources[0].kind, at, at + 1)
-        return max(accumulator, decode_elements(data, self.dtype)[0])
+        return max(accumulator, read_elements(memory, self.sources[0], at, at + 1)[0])
 
     def whole(
         self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
@@ -109,10 +96,10 @@ class MaxPool:
         destination[:] = w.taps(x, self.dtype.minimum).max(axis=0).ravel()
 
     def note(self, index: int, iteration: int = 0) -> StepNote:
-        element, tap = divmod(index, self.taps + 1)
+        element, tap = divmod(index, self.runs + 1)
         position, channel = divmod(element, self.window.channels)
         row, column = divmod(position, self.window.out_width)
         where = f"output row {row}, column {column}, channel {channel}"
-        if tap == self.taps:
+        if tap == self.runs:
             return StepNote("finish", element, f"store the maximum of {where}")
-        return StepNote("reduce", element, f"tap {tap + 1} of {self.taps} for {where}")
+        return StepNote("reduce", element, f"tap {tap + 1} of {self.runs} for {where}")

@@ -17,12 +17,12 @@ from .base import (
     Operand,
     StepNote,
     Tensor,
-    encode_signed,
     require,
     require_dtype,
     require_range,
 )
-from .grid import Integers, clamped, i64, read_elements, require_matrix
+from .folding import Folding
+from .grid import Integers, i64, read_elements, require_matrix
 
 LOWEST, HIGHEST = DType.I64.minimum, DType.I64.maximum
 
@@ -38,7 +38,7 @@ class ReduceKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reduce:
+class Reduce(Folding):
     """Reduce each row of `a: any[rows, cols]` to one element of `dst: i32|i64[rows]`.
 
     PICK finds the first column whose weight, together with those before it, exceeds `b: i64[1]`;
@@ -93,10 +93,6 @@ class Reduce:
         return -(-self.cols // self.run)
 
     @property
-    def steps(self) -> int:
-        return self.rows * (self.runs + 1)
-
-    @property
     def sources(self) -> tuple[Operand, ...]:
         a = Operand(self.a, TensorType(self.a_dtype, self.rows * self.cols))
         if self.kind == ReduceKind.PICK:
@@ -106,12 +102,6 @@ class Reduce:
     @property
     def destination(self) -> Operand:
         return Operand(self.dst, TensorType(self.dst_dtype, self.rows))
-
-    def elements_before(self, index: int, iteration: int = 0) -> int:
-        return index // (self.runs + 1)
-
-    def element_start(self, index: int) -> int:
-        return index - index % (self.runs + 1)
 
     def step(self, index: int, iteration: int, memory: Memory, accumulator: int) -> int:
         row, phase = divmod(index, self.runs + 1)
@@ -149,9 +139,7 @@ class Reduce:
     def _finish(self, row: int, memory: Memory, accumulator: int) -> int:
         if self.kind == ReduceKind.PICK:
             accumulator = -1 - accumulator if accumulator < 0 else self.cols - 1
-        value = clamped(accumulator, self.dst_dtype.minimum, self.dst_dtype.maximum)
-        data = encode_signed(value, self.dst_dtype)
-        memory.store(self.dst, self.destination.kind, row * self.dst_dtype.size, data)
+        self.store(row, memory, accumulator)
         return 0
 
     def whole(
