@@ -1,0 +1,266 @@
+"""A decoder's program: one iteration for each position, from its token to the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from interpreter.merkle import HashBytes, tree_of_bytes
+from interpreter.operators import (
+    CombineKind,
+    Copy,
+    Draw,
+    Embed,
+    Halt,
+    Lookup,
+    Reduce,
+    ReduceKind,
+    Rotate,
+    ScaleMode,
+    Token,
+)
+from interpreter.operators.base import MAP_ELEMENTS
+from interpreter.program import Program
+from interpreter.tensors import DType
+
+from ..errors import InvalidOption
+from .arithmetic import Array, dyadic, nearest, widest_step
+from .decoder import Decoder, DecoderLayer, LayerRanges, silu
+from .draft import Draft, Tensor
+from .request import COLDNESS, COLDNESS_BITS, GREEDY, LENGTH, PROMPT, SEED, input_elements
+from .rows import (
+    I8,
+    I16,
+    I32,
+    I64,
+    NONE,
+    STREAM_LIMIT,
+    STREAM_STEP,
+    WIDE_TOP,
+    Heads,
+    Real,
+    append_key,
+    append_value,
+    attention,
+    combined,
+    exponents,
+    linear,
+    on_own_scale,
+    reduced,
+    rms_norm,
+    scaled,
+)
+
+Progress = Callable[[int, int], None]
+
+# Rotation: cosines in 2**-14, and i8 results from inputs that are 2**7 times finer.
+_TURN_BITS, _FINER_BITS = 14, 7
+# The gate's table: so many entries, each for 2**_GATE_SHIFT units of the gate.
+_GATE_ENTRIES, _GATE_SHIFT = 1 << 14, 2
+# What a text may exceed the calibration's magnitudes by, where a bit more costs nothing.
+_MARGIN = 1.5
+_LOGIT_STEP, _LOGIT_LIMIT = STREAM_STEP, (1 << 30) - 1
+_ODDS_TOP = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a decoder becomes integers.
+
+    `context`: positions, a multiple of 32. `activation`: i8 or i16, what meets the weights.
+    `cache`: i8 or i16, of kept keys and values. `end_tokens`: end the run when one is made.
+    """
+
+    context: int
+    end_tokens: tuple[int, ...]
+    activation: DType = I8
+    cache: DType = I8
+
+
+def decoder_program(
+    decoder: Decoder,
+    ranges: Sequence[LayerRanges],
+    choices: Choices,
+    *,
+    hash_bytes: HashBytes = tree_of_bytes,
+    progress: Progress | None = None,
+) -> Program:
+    """Return the program of a decoder, or raise InvalidOption or InvalidSource.
+
+    `ranges`: of each layer, measured on a text (see `ranges_of`).
+    """
+    shape = decoder.shape
+    if choices.context % MAP_ELEMENTS or not 0 < choices.context <= shape.context:
+        raise InvalidOption(
+            f"context {choices.context} is not a multiple of {MAP_ELEMENTS} up to {shape.context}"
+        )
+    emitter = _Emitter(decoder, choices, max(found.gate for found in ranges))
+    stream = emitter.embedding()
+    for index, found in enumerate(ranges):
+        if progress:
+            progress(index, len(ranges))
+        emitter.draft.layer = f"layer {index}"
+        stream = emitter.layer(stream, index, found)
+    emitter.sample(stream)
+    return emitter.draft.finish(
+        emitter.output,
+        (1, 1, 1, choices.context),
+        max_iterations=choices.context,
+        hash_bytes=hash_bytes,
+    )
+
+
+class _Emitter:
+    def __init__(self, decoder: Decoder, choices: Choices, gate: float) -> None:
+        shape = decoder.shape
+        self.decoder, self.choices = decoder, choices
+        self.heads = Heads(shape.heads, shape.kv_heads, shape.head, choices.context)
+        self.inputs = input_elements(choices.context)
+        self.draft = Draft(I32, (1, 1, 1, self.inputs))
+        self.draft.layer = "embedding"
+        self.output = self.draft.keep(I32, 1, choices.context)
+        # Registers of kept tensors must never serve another, so they are taken first.
+        self.caches = [self._cache() for _ in range(shape.layers)]
+        self.turns = self._turns()
+        self.gate_step = gate * _MARGIN / WIDE_TOP
+        self.silu_table, self.silu_step = self._silu()
+
+    def _cache(self) -> tuple[Tensor, Tensor]:
+        """Keep a layer's keys `[kv_heads, context, head]` and values, transposed."""
+        shape, context, dtype = self.decoder.shape, self.choices.context, self.choices.cache
+        keys = self.draft.keep(dtype, shape.kv_heads * context, shape.head)
+        return keys, self.draft.keep(dtype, shape.kv_width, context)
+
+    def _turns(self) -> int:
+        angles = self.decoder.shape.turns(self.choices.context)
+        pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        return self.draft.table_of(nearest(pairs * 2.0**_TURN_BITS).astype("<i2"))
+
+    def _silu(self) -> tuple[int, float]:
+        units = (np.arange(_GATE_ENTRIES) - _GATE_ENTRIES // 2 + 0.5) * 2**_GATE_SHIFT
+        values = silu(units * self.gate_step)
+        step = widest_step(values, WIDE_TOP)
+        return self.draft.table_of(nearest(values / step).astype("<i2")), step
+
+    def embedding(self) -> Tensor:
+        """Return the stream of the position's token."""
+        draft, shape = self.draft, self.decoder.shape
+        token = draft.begin(I32, 1, 1)
+        made = self.output
+        draft.put(Token(token.slot, 0, made.slot, self.inputs, LENGTH, PROMPT, made.count))
+        step = widest_step(self.decoder.embedding, WIDE_TOP)
+        table = draft.bytes_of(nearest(self.decoder.embedding / step).astype("<i2"))
+        row = draft.begin(I16, 1, shape.width)
+        sizes = (1, shape.width, token.slot, I32, 1, 0, shape.vocabulary, table, 0)
+        draft.put(Embed(row.slot, I16, *sizes))
+        factor = dyadic(step / STREAM_STEP)
+        numbers = {"multiplier": factor.multiplier, "shift": factor.shift, "limit": STREAM_LIMIT}
+        stream = scaled(draft, row, I32, **numbers)
+        draft.free(token, row)
+        return stream
+
+    def layer(self, stream: Tensor, index: int, ranges: LayerRanges) -> Tensor:
+        """Return the stream after attention and the gated layer; the one before is freed."""
+        layer = self.decoder.layer(index)
+        context = self._attention(stream, layer, ranges, *self.caches[index])
+        stream = self._added(stream, context, layer.out)
+        product = self._gated(stream, layer, ranges)
+        return self._added(stream, product, layer.down)
+
+    def _added(self, stream: Tensor, x: Real, weights: Array) -> Tensor:
+        draft = self.draft
+        dynamic = on_own_scale(draft, x, self.choices.activation)
+        change = linear(draft, dynamic, weights, STREAM_STEP, I32, STREAM_LIMIT)
+        after = combined(draft, stream, change, CombineKind.ADD, I32, 0, STREAM_LIMIT)
+        dynamic.free(draft)
+        draft.free(x.tensor, change, stream)
+        return after
+
+    def _normalised(self, stream: Tensor, weights: Array) -> Real:
+        return rms_norm(self.draft, stream, weights, self.decoder.shape.epsilon)
+
+    def _attention(
+        self, stream: Tensor, layer: DecoderLayer, ranges: LayerRanges, keys: Tensor, values: Tensor
+    ) -> Real:
+        draft, shape, cache = self.draft, self.decoder.shape, self.choices.cache
+        is_narrow = cache == I8
+        margin = 1.0 if is_narrow else _MARGIN
+        query, key, value = (
+            found * margin / cache.maximum for found in (ranges.query, ranges.key, ranges.value)
+        )
+        entry = self._normalised(stream, layer.attention_norm)
+        dynamic = on_own_scale(draft, entry, self.choices.activation)
+        finer_bits = _FINER_BITS if is_narrow else 0
+        both = np.concatenate([layer.query, layer.key])
+        steps = np.repeat([query, key], [shape.width, shape.kv_width]) / 2**finer_bits
+        straight = linear(draft, dynamic, both, steps, I16, WIDE_TOP)
+        turned = draft.begin(cache, 1, straight.cols)
+        tail = (_TURN_BITS + finer_bits, self.turns, self.choices.context)
+        limits = (-cache.maximum, cache.maximum)
+        head = (turned.slot, cache, 1, straight.cols, straight.slot, I16, shape.head)
+        draft.put(Rotate(*head, *tail, *limits))
+        append_key(draft, keys, turned, self.heads)
+        new = linear(draft, dynamic, layer.value, value, cache, cache.maximum)
+        append_value(draft, values, new, self.heads)
+        dynamic.free(draft)
+        draft.free(entry.tensor, straight, new)
+        score_step = query * key / float(np.sqrt(shape.head))
+        context = attention(draft, turned, keys, Real(values, value), self.heads, score_step)
+        draft.free(turned)
+        return context
+
+    def _gated(self, stream: Tensor, layer: DecoderLayer, ranges: LayerRanges) -> Real:
+        draft, hidden = self.draft, self.decoder.shape.hidden
+        entry = self._normalised(stream, layer.hidden_norm)
+        dynamic = on_own_scale(draft, entry, self.choices.activation)
+        gate = linear(draft, dynamic, layer.gate, self.gate_step, I16, WIDE_TOP)
+        up_step = ranges.up * _MARGIN / WIDE_TOP
+        up = linear(draft, dynamic, layer.up, up_step, I16, WIDE_TOP)
+        dynamic.free(draft)
+        draft.free(entry.tensor)
+        opened = draft.begin(I16, 1, hidden)
+        offset = _GATE_ENTRIES << _GATE_SHIFT - 1
+        numbers = (1, hidden, 0, offset, _GATE_SHIFT, _GATE_ENTRIES, self.silu_table)
+        draft.put(Lookup(opened.slot, gate.slot, 0, I16, I16, NONE, *numbers))
+        # The product gets the finest step that is a power of two away and holds what was seen.
+        finest = self.silu_step * up_step
+        needed = ranges.product * _MARGIN / (finest * WIDE_TOP)
+        shift = max(0, int(np.ceil(np.log2(max(needed, 1)))))
+        product = combined(draft, opened, up, CombineKind.MUL, I16, shift, WIDE_TOP)
+        draft.free(gate, up, opened)
+        return Real(product, finest * 2.0**shift)
+
+    def sample(self, stream: Tensor) -> None:
+        """Choose the next token, store it, and end the run if it is an end token."""
+        draft, made = self.draft, self.output
+        draft.layer = "head"
+        entry = self._normalised(stream, self.decoder.final_norm)
+        dynamic = on_own_scale(draft, entry, self.choices.activation)
+        logits = linear(draft, dynamic, self.decoder.head, _LOGIT_STEP, I32, _LOGIT_LIMIT)
+        dynamic.free(draft)
+        draft.free(stream, entry.tensor)
+        draft.layer = "sample"
+        cold = scaled(
+            draft,
+            logits,
+            I64,
+            shift=COLDNESS_BITS,
+            mode=ScaleMode.MULTIPLY,
+            by=draft.input,
+            by_offset=COLDNESS,
+        )
+        odds = exponents(draft, cold, I32, _ODDS_TOP)
+        total = reduced(draft, odds, ReduceKind.SUM)
+        drawn = draft.begin(I64, 1, 1)
+        draft.put(Draw(drawn.slot, 0, total.slot, self.inputs, SEED, GREEDY))
+        token = draft.begin(I32, 1, 1)
+        dtypes = (I32, I32, I64)
+        draft.put(Reduce(token.slot, odds.slot, drawn.slot, *dtypes, 1, odds.cols, ReduceKind.PICK))
+        one = (1, 1, 1, 1)
+        copied = (made.slot, token.slot, I32, 1, made.count, one, 0, (0, 0, 0, 1), 0, (0, 0, 0, 1))
+        draft.put(Copy(*copied, 0, 1))
+        if self.choices.end_tokens:
+            draft.put(Halt(token.slot, 0, self.inputs, LENGTH, self.choices.end_tokens))
+        draft.free(logits, cold, odds, total, drawn, token)

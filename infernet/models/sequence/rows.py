@@ -1,0 +1,274 @@
+"""The operators of one position: norms, products on the position's own scale, attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interpreter.operators import (
+    Combine,
+    CombineKind,
+    Copy,
+    Lookup,
+    Mask,
+    MatMul,
+    Reduce,
+    ReduceKind,
+    Root,
+    Scale,
+    ScaleMode,
+    Walk,
+)
+from interpreter.operators.base import MAP_ELEMENTS
+from interpreter.operators.scale import NO_PARAMS
+from interpreter.tensors import DType
+
+from ..errors import InvalidSource
+from .arithmetic import MULTIPLIER_BITS, Array, Reals, dyadic, dyadic_all, nearest, quantise_rows
+from .draft import Draft, Tensor
+
+I8, I16, I32, I64, NONE = DType.I8, DType.I16, DType.I32, DType.I64, DType.U8
+
+STREAM_STEP = 2.0**-14
+STREAM_LIMIT = (1 << 25) - 1
+WIDE_TOP = I16.maximum
+# Scores, and logits that are sampled, in nats: steps and entries of their tables of weights.
+SCORE_STEP, SCORE_ENTRIES = 2.0**-9, 1 << 13
+
+_SCORE_LIMIT, _SCORE_FILL = 1 << 28, -(1 << 29)
+_EPSILON_LIMIT = (1 << 31) - 1
+_GAIN_BITS = 15
+# No value may pass 2**62, so that a rounded quotient is exact too.
+_PRODUCT_BITS = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A tensor and what one unit of it is worth."""
+
+    tensor: Tensor
+    step: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """A row on its own scale: `row · largest / top` are units of `step`; `|largest|` < 2**15."""
+
+    row: Tensor
+    largest: Tensor
+    top: int
+    step: float
+
+    def free(self, draft: Draft) -> None:
+        """Give both registers back."""
+        draft.free(self.row, self.largest)
+
+
+def scaled(
+    draft: Draft,
+    x: Tensor,
+    dtype: DType,
+    *,
+    multiplier: int = 1,
+    shift: int = 0,
+    params: int = NO_PARAMS,
+    bias: int = 0,
+    mode: ScaleMode = ScaleMode.PLAIN,
+    by: Tensor | None = None,
+    by_offset: int = 0,
+    limit: int | None = None,
+) -> Tensor:
+    """Return `x` on another scale, within `±limit` (none: the dtype's range)."""
+    y = draft.begin(dtype, x.rows, x.cols)
+    slot, kind, count = (by.slot, by.dtype, by.count) if by else (0, NONE, 0)
+    low, high = (dtype.minimum, dtype.maximum) if limit is None else (-limit, limit)
+    head = (y.slot, dtype, x.rows, x.cols, x.slot, slot, x.dtype, kind, mode, shift, 0, params)
+    common = (bias, multiplier if params == NO_PARAMS else 0)
+    draft.put(Scale(*head, *common, 0, low, high, count, by_offset))
+    return y
+
+
+def reduced(draft: Draft, x: Tensor, kind: ReduceKind, dtype: DType = I64) -> Tensor:
+    """Return one element for each row."""
+    y = draft.begin(dtype, 1, x.rows)
+    draft.put(Reduce(y.slot, x.slot, 0, dtype, x.dtype, NONE, x.rows, x.cols, kind))
+    return y
+
+
+def combined(
+    draft: Draft, a: Tensor, b: Tensor, kind: CombineKind, dtype: DType, shift: int, limit: int
+) -> Tensor:
+    """Return `a ∘ b / 2**shift` within `±limit`."""
+    y = draft.begin(dtype, a.rows, a.cols)
+    head = (y.slot, dtype, a.rows, a.cols, a.slot, b.slot, a.dtype, b.dtype)
+    draft.put(Combine(*head, kind, 0, shift, -limit, limit))
+    return y
+
+
+def rms_norm(draft: Draft, x: Tensor, weights: Array, epsilon: float) -> Real:
+    """Return the normalised stream as i16; a step holds the largest value that can occur."""
+    width = x.cols
+    gain = np.asarray(weights, np.float64) * np.sqrt(width)
+    # No element of a vector is larger than its length.
+    step = max(float(np.abs(gain).max()), 1e-9) / WIDE_TOP
+    extra = round(epsilon * width / STREAM_STEP**2)
+    squares = reduced(draft, x, ReduceKind.SQUARES)
+    moved = scaled(draft, squares, I64, bias=min(extra, _EPSILON_LIMIT))
+    root_bits = max(0, (_PRODUCT_BITS - (width * STREAM_LIMIT**2 + extra).bit_length()) // 2)
+    root_bits = min(root_bits, _GAIN_BITS)
+    root = draft.begin(I64, 1, 1)
+    draft.put(Root(root.slot, I64, 1, 1, moved.slot, 2 * root_bits))
+    # The gain is exact to 2**-15 of the largest.
+    multipliers = nearest(gain / step * 2.0**_GAIN_BITS)
+    params = columns(draft, multipliers)
+    shift = _GAIN_BITS - root_bits
+    y = scaled(
+        draft, x, I16, shift=shift, params=params, mode=ScaleMode.DIVIDE, by=root, limit=WIDE_TOP
+    )
+    draft.free(squares, moved, root)
+    return Real(y, step)
+
+
+def columns(draft: Draft, multipliers: Array) -> int:
+    """Store a multiplier for each column, with no bias, and return where."""
+    pairs = np.zeros((len(multipliers), 2), "<i4")
+    pairs[:, 1] = multipliers
+    return draft.leaves_of(pairs)
+
+
+def on_own_scale(draft: Draft, x: Real, dtype: DType) -> Dynamic:
+    """Return a row of i16 as i8 or i16 whose largest magnitude is the dtype's."""
+    top = dtype.maximum
+    largest = reduced(draft, x.tensor, ReduceKind.MAXABS, I32)
+    row = scaled(
+        draft, x.tensor, dtype, multiplier=top, mode=ScaleMode.DIVIDE, by=largest, limit=top
+    )
+    return Dynamic(row, largest, top, x.step)
+
+
+def linear(
+    draft: Draft, x: Dynamic, weights: Reals, steps: Reals | float, dtype: DType, limit: int
+) -> Tensor:
+    """Return `weights · x` in units of `steps`, one for each output or one for all."""
+    integers, row_steps = quantise_rows(weights)
+    outputs, inputs = integers.shape
+    reach = int(np.abs(integers.astype(np.int64)).sum(axis=1).max()) * x.top
+    sums = draft.begin(I32 if reach <= I32.maximum else I64, 1, outputs)
+    walks = (Walk(inputs, 0, 0, 0, 0), Walk(0, draft.bytes_of(integers), 0, inputs, 0))
+    dtypes = (sums.dtype, x.row.dtype, I8)
+    draft.put(MatMul(sums.slot, x.row.slot, 0, *dtypes, 1, 1, outputs, inputs, *walks, 1))
+    bits = min(MULTIPLIER_BITS, _PRODUCT_BITS - reach.bit_length() - WIDE_TOP.bit_length())
+    if bits < 8:
+        raise InvalidSource(f"sums of {inputs} products leave no bits for a scale")
+    multipliers, shift = dyadic_all(row_steps * x.step / (x.top * np.asarray(steps)), bits)
+    y = scaled(
+        draft,
+        sums,
+        dtype,
+        shift=shift,
+        params=columns(draft, multipliers),
+        mode=ScaleMode.MULTIPLY,
+        by=x.largest,
+        limit=limit,
+    )
+    draft.free(sums)
+    return y
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How queries share the kept keys and values: `[kv_heads, context, head]` and transposed."""
+
+    heads: int
+    kv_heads: int
+    head: int
+    context: int
+
+    @property
+    def group(self) -> int:
+        """Return the queries that share a key."""
+        return self.heads // self.kv_heads
+
+
+def append_key(draft: Draft, kept: Tensor, turned: Tensor, heads: Heads) -> None:
+    """Copy the position's keys, which follow the queries in `turned`, to their place."""
+    sizes = (1, 1, heads.kv_heads, heads.head)
+    start, length = heads.heads * heads.head, heads.context * heads.head
+    places = (start, (0, 0, heads.head, 1), 0, (0, 0, length, 1), 0, heads.head)
+    draft.put(Copy(kept.slot, turned.slot, kept.dtype, turned.count, kept.count, sizes, *places))
+
+
+def append_value(draft: Draft, kept: Tensor, value: Tensor, heads: Heads) -> None:
+    """Copy the position's values to their column."""
+    sizes = (1, 1, value.count, 1)
+    places = (0, (0, 0, 1, 0), 0, (0, 0, heads.context, 1), 0, 1)
+    draft.put(Copy(kept.slot, value.slot, kept.dtype, value.count, kept.count, sizes, *places))
+
+
+def attention(
+    draft: Draft, turned: Tensor, keys: Tensor, values: Real, heads: Heads, score_step: float
+) -> Real:
+    """Return the context i16 of one position. `score_step`: of a query times a key, in nats."""
+    h = heads
+    is_narrow = keys.dtype == I8
+    products = draft.begin(I32 if is_narrow else I64, h.heads, h.context)
+    walks = (
+        Walk(turned.count, 0, h.head, 0, 0),
+        Walk(keys.count, 0, h.context * h.head, h.head, 0),
+    )
+    dtypes = (products.dtype, turned.dtype, keys.dtype)
+    sizes = (h.heads, 1, h.context, h.head)
+    draft.put(MatMul(products.slot, turned.slot, keys.slot, *dtypes, *sizes, *walks, h.group))
+    factor = dyadic(score_step / SCORE_STEP)
+    numbers = {"multiplier": factor.multiplier, "shift": factor.shift, "limit": _SCORE_LIMIT}
+    scores = scaled(draft, products, I32, **numbers)
+    masked = draft.begin(I32, h.heads, h.context)
+    tail = (0, NONE, 0, 0, 0, _SCORE_FILL)
+    draft.put(Mask(masked.slot, I32, h.heads, h.context, scores.slot, *tail))
+    draft.free(products, scores)
+    weights = exponents(draft, masked, I16, WIDE_TOP)
+    draft.free(masked)
+    total = reduced(draft, weights, ReduceKind.SUM)
+    sums = draft.begin(I64, h.heads, h.head)
+    walks = (
+        Walk(weights.count, 0, h.context, 0, 0),
+        Walk(values.tensor.count, 0, h.head * h.context, h.context, 0),
+    )
+    dtypes = (I64, I16, values.tensor.dtype)
+    sizes = (h.heads, 1, h.head, h.context)
+    draft.put(MatMul(sums.slot, weights.slot, values.tensor.slot, *dtypes, *sizes, *walks, h.group))
+    draft.free(weights)
+    padded = _moved(draft, sums, -(-h.head // MAP_ELEMENTS) * MAP_ELEMENTS)
+    # A mean of values is no larger than the largest: bits that i8 leaves are used.
+    finer = I16.maximum // values.tensor.dtype.maximum
+    mean = scaled(
+        draft, padded, I16, multiplier=finer, mode=ScaleMode.DIVIDE, by=total, limit=WIDE_TOP
+    )
+    draft.free(padded, total)
+    return Real(_moved(draft, mean, h.head).reshaped(1, h.heads * h.head), values.step / finer)
+
+
+def _moved(draft: Draft, x: Tensor, cols: int) -> Tensor:
+    """Return `x`, which is freed, with other columns: new ones are 0, those too many are lost."""
+    if cols == x.cols:
+        return x
+    y = draft.begin(x.dtype, x.rows, cols)
+    sizes = (1, 1, x.rows, min(cols, x.cols))
+    places = (0, (0, 0, x.cols, 1), 0, (0, 0, cols, 1))
+    draft.put(Copy(y.slot, x.slot, x.dtype, x.count, y.count, sizes, *places))
+    draft.free(x)
+    return y
+
+
+def exponents(draft: Draft, x: Tensor, dtype: DType, top: int) -> Tensor:
+    """Return `top · exp(x − max)` of each row; what is 16 nats below the largest weighs nothing."""
+    table = nearest(top * np.exp(-np.arange(SCORE_ENTRIES) * SCORE_STEP))
+    table[-1] = 0
+    largest = reduced(draft, x, ReduceKind.MAX)
+    y = draft.begin(dtype, x.rows, x.cols)
+    place = draft.table_of(table.astype(dtype.numpy))
+    head = (y.slot, x.slot, largest.slot, dtype, x.dtype, I64, x.rows, x.cols)
+    draft.put(Lookup(*head, 1, 0, 0, SCORE_ENTRIES, place))
+    draft.free(largest)
+    return y
