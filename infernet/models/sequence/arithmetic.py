@@ -86,7 +86,7 @@ def best_step(values: Array, low: int, high: int) -> float:
 
 
 def quantise_rows(weights: Reals) -> tuple[npt.NDArray[np.int8], Reals]:
-    """Return `i8[n, k]` weights in [-127, 127] and the step of each row: the finest, or 1 of zeros."""
+    """Return `i8[n, k]` weights in [-127, 127] and the step of each row; a row of zeros has 1."""
     steps = np.abs(weights).max(axis=1) / MAX_WEIGHT
     steps = np.where(steps > 0, steps, 1.0)
     return nearest(weights / steps[:, None]).astype(np.int8), steps

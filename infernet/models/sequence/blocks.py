@@ -100,17 +100,22 @@ def add(draft: Draft, a: Tensor, b: Tensor) -> Tensor:
     return y
 
 
+def reduce(draft: Draft, y: Tensor, x: Tensor, kind: ReduceKind) -> None:
+    """Fill `y`, one element for each row of `x`."""
+    draft.put(Reduce(y.slot, x.slot, 0, y.dtype, x.dtype, DType.U8, x.rows, x.cols, kind))
+
+
 def layer_norm(draft: Draft, x: Tensor, norm: Norm) -> Tensor:
     """Return the normalised rows of `x: i32`, which is freed."""
     sums = draft.begin(DType.I64, 1, x.rows)
-    _reduce(draft, sums, x, ReduceKind.SUM)
+    reduce(draft, sums, x, ReduceKind.SUM)
     limits = DType.I32.minimum, DType.I32.maximum
     mean = scale(draft, sums, norm.mean_factor, DType.I32, *limits)
     centred = draft.begin(DType.I32, x.rows, x.cols)
     draft.put(_combine(centred, x, mean, CombineKind.SUB, 1))
     draft.free(sums, mean, x)
     squares = draft.begin(DType.I64, 1, x.rows)
-    _reduce(draft, squares, centred, ReduceKind.SQUARES)
+    reduce(draft, squares, centred, ReduceKind.SQUARES)
     root = draft.begin(DType.I64, 1, x.rows)
     draft.put(Root(root.slot, root.dtype, 1, root.cols, squares.slot, 2 * ROOT_BITS))
     y = draft.begin(DType.I16, x.rows, x.cols)
@@ -147,11 +152,11 @@ def softmax_weights(
     draft.put(Mask(masked.slot, masked.dtype, scores.rows, scores.cols, scores.slot, *tail))
     draft.free(scores)
     top = draft.begin(DType.I64, 1, scores.rows)
-    _reduce(draft, top, masked, ReduceKind.MAX)
+    reduce(draft, top, masked, ReduceKind.MAX)
     weights = lookup(draft, masked, exponents, DType.I16, top)
     draft.free(masked, top)
     total = draft.begin(DType.I64, 1, scores.rows)
-    _reduce(draft, total, weights, ReduceKind.SUM)
+    reduce(draft, total, weights, ReduceKind.SUM)
     return weights, total
 
 
@@ -198,10 +203,6 @@ def attention(
     draft.put(Copy(*copied, 0, strides, 0, (0, depth, width, 1)))
     draft.free(by_head)
     return y
-
-
-def _reduce(draft: Draft, y: Tensor, x: Tensor, kind: ReduceKind) -> None:
-    draft.put(Reduce(y.slot, x.slot, 0, y.dtype, x.dtype, DType.U8, x.rows, x.cols, kind))
 
 
 def _combine(y: Tensor, a: Tensor, b: Tensor, kind: CombineKind, is_each: int) -> Combine:

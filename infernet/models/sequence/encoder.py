@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from interpreter.merkle import HashBytes, tree_of_bytes
-from interpreter.operators import Copy, Embed, Mask, MatMul, Reduce, ReduceKind, Root, Walk
+from interpreter.operators import Copy, Embed, Mask, MatMul, ReduceKind, Root, Walk
 from interpreter.operators.base import MAP_ELEMENTS
 from interpreter.program import Program
 from interpreter.tensors import DType
 
 from ..errors import InvalidOption
 from .arithmetic import Dyadic
-from .blocks import add, attention, layer_norm, linear, lookup, scale, scale_columns
+from .blocks import add, attention, layer_norm, linear, lookup, reduce, scale, scale_columns
+from .bounds import prove_bounds
 from .draft import Draft, Tensor
-from .parts import Classifier, Embedding, Encoder, Layer
+from .parts import I16, Classifier, Embedding, Encoder, Layer
 
 # One unit of an embedding's output is 2**-24 of its length.
 UNIT_BITS = 24
@@ -33,6 +34,7 @@ def encoder_program(
     if encoder.embedding and positions > len(encoder.embedding.positions):
         most = len(encoder.embedding.positions)
         raise InvalidOption(f"{positions} positions: the model knows {most}")
+    prove_bounds(encoder, positions)
     per_position = 1 if encoder.embedding else encoder.width
     length_at = positions * per_position
     dtype = DType.I32 if encoder.embedding else DType.I16
@@ -76,7 +78,7 @@ def _look_up(draft: Draft, part: Embedding, positions: int) -> Tensor:
     return layer_norm(draft, total, part.norm)
 
 
-def _put_rows(draft: Draft, y: Tensor, table: np.ndarray) -> None:
+def _put_rows(draft: Draft, y: Tensor, table: I16) -> None:
     """Fill a tensor with the rows of a table, row by row."""
     head = (y.slot, y.dtype, y.rows, y.cols, 0, DType.U8, 0, 0)
     draft.put(Embed(*head, len(table), draft.bytes_of(table), 1))
@@ -130,8 +132,7 @@ def _mean(draft: Draft, x: Tensor, length_at: int) -> Tensor:
     draft.put(MatMul(*head, 1, 1, x.cols, x.rows, *walks, 1))
     draft.free(by_column, ones, valid)
     squares = draft.begin(DType.I64, 1, 1)
-    head = (squares.slot, sums.slot, 0, squares.dtype, sums.dtype, DType.U8, 1, x.cols)
-    draft.put(Reduce(*head, ReduceKind.SQUARES))
+    reduce(draft, squares, sums, ReduceKind.SQUARES)
     root = draft.begin(DType.I64, 1, 1)
     draft.put(Root(root.slot, root.dtype, 1, 1, squares.slot, 0))
     limits = DType.I32.minimum, DType.I32.maximum

@@ -134,9 +134,8 @@ class _Quantiser:
         inner = self._smooth(f"middle {index}", [real.up])
         low, width = self._index(f"inner {index}")
         active_step, zero = self._active(f"active {index}")
-        arguments = low + np.arange(INDEX_TOP + 1) * width
         table = function_table(
-            activation(self.real.activation), arguments, active_step, zero, np.uint8
+            activation(self.real.activation), _arguments(low, width), active_step, zero, np.uint8
         )
         return Layer(
             entry=_entry(stream, entry),
@@ -159,9 +158,7 @@ class _Quantiser:
         assert real is not None
         # Beyond 4 in magnitude tanh is 1 to three digits.
         low, width = -4.0, 8.0 / INDEX_TOP
-        table = function_table(
-            np.tanh, low + np.arange(INDEX_TOP + 1) * width, 1 / I16_TOP, 0, np.int16
-        )
+        table = function_table(np.tanh, _arguments(low, width), 1 / I16_TOP, 0, np.int16)
         pooler = _indexed(real.pooler, self.streams[-1], low, width)
         limits = DType.I32.minimum, DType.I32.maximum
         outputs = np.full(len(real.classes.bias), LOGIT_STEP)
@@ -240,6 +237,11 @@ def _indexed(real: RealLinear, step: float, low: float, width: float) -> Linear:
     outputs = np.full(len(real.bias), width)
     zero = int(nearest(-low / width))
     return _linear(real, step, 0, outputs, zero, 0, INDEX_TOP, DType.I16)
+
+
+def _arguments(low: float, width: float) -> Reals:
+    """Return what each entry of a table stands for."""
+    return np.asarray(low + np.arange(INDEX_TOP + 1) * width, np.float64)
 
 
 def _entry(stream: float, smoothed: _Smoothed) -> Columns:
