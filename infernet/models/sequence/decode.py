@@ -26,7 +26,7 @@ from interpreter.program import Program
 from interpreter.tensors import DType
 
 from ..errors import InvalidOption
-from .arithmetic import Array, dyadic, nearest, widest_step
+from .arithmetic import Array, Reals, dyadic, nearest, widest_step
 from .decoder import Decoder, DecoderLayer, LayerRanges, silu
 from .draft import Draft, Tensor
 from .request import COLDNESS, COLDNESS_BITS, GREEDY, LENGTH, PROMPT, SEED, input_elements
@@ -39,6 +39,7 @@ from .rows import (
     STREAM_LIMIT,
     STREAM_STEP,
     WIDE_TOP,
+    Dynamic,
     Heads,
     Real,
     append_key,
@@ -70,13 +71,15 @@ class Choices:
     """How a decoder becomes integers.
 
     `context`: positions, a multiple of 32. `activation`: i8 or i16, what meets the weights.
-    `cache`: i8 or i16, of kept keys and values. `end_tokens`: end the run when one is made.
+    `cache`: i8 or i16, of kept keys and values. `weight_bytes`: 1, or 2 for what small models lose
+    to eight bits. `end_tokens`: end the run when one is made.
     """
 
     context: int
     end_tokens: tuple[int, ...]
     activation: DType = I8
     cache: DType = I8
+    weight_bytes: int = 1
 
 
 def decoder_program(
@@ -172,11 +175,16 @@ class _Emitter:
     def _added(self, stream: Tensor, x: Real, weights: Array) -> Tensor:
         draft = self.draft
         dynamic = on_own_scale(draft, x, self.choices.activation)
-        change = linear(draft, dynamic, weights, STREAM_STEP, I32, STREAM_LIMIT)
+        change = self._linear(dynamic, weights, STREAM_STEP, I32, STREAM_LIMIT)
         after = combined(draft, stream, change, CombineKind.ADD, I32, 0, STREAM_LIMIT)
         dynamic.free(draft)
         draft.free(x.tensor, change, stream)
         return after
+
+    def _linear(
+        self, x: Dynamic, weights: Array, steps: Reals | float, dtype: DType, limit: int
+    ) -> Tensor:
+        return linear(self.draft, x, weights, steps, dtype, limit, self.choices.weight_bytes)
 
     def _normalised(self, stream: Tensor, weights: Array) -> Real:
         return rms_norm(self.draft, stream, weights, self.decoder.shape.epsilon)
@@ -195,14 +203,14 @@ class _Emitter:
         finer_bits = _FINER_BITS if is_narrow else 0
         both = np.concatenate([layer.query, layer.key])
         steps = np.repeat([query, key], [shape.width, shape.kv_width]) / 2**finer_bits
-        straight = linear(draft, dynamic, both, steps, I16, WIDE_TOP)
+        straight = self._linear(dynamic, both, steps, I16, WIDE_TOP)
         turned = draft.begin(cache, 1, straight.cols)
         tail = (_TURN_BITS + finer_bits, self.turns, self.choices.context)
         limits = (-cache.maximum, cache.maximum)
         head = (turned.slot, cache, 1, straight.cols, straight.slot, I16, shape.head)
         draft.put(Rotate(*head, *tail, *limits))
         append_key(draft, keys, turned, self.heads)
-        new = linear(draft, dynamic, layer.value, value, cache, cache.maximum)
+        new = self._linear(dynamic, layer.value, value, cache, cache.maximum)
         append_value(draft, values, new, self.heads)
         dynamic.free(draft)
         draft.free(entry.tensor, straight, new)
@@ -215,9 +223,9 @@ class _Emitter:
         draft, hidden = self.draft, self.decoder.shape.hidden
         entry = self._normalised(stream, layer.hidden_norm)
         dynamic = on_own_scale(draft, entry, self.choices.activation)
-        gate = linear(draft, dynamic, layer.gate, self.gate_step, I16, WIDE_TOP)
+        gate = self._linear(dynamic, layer.gate, self.gate_step, I16, WIDE_TOP)
         up_step = ranges.up * _MARGIN / WIDE_TOP
-        up = linear(draft, dynamic, layer.up, up_step, I16, WIDE_TOP)
+        up = self._linear(dynamic, layer.up, up_step, I16, WIDE_TOP)
         dynamic.free(draft)
         draft.free(entry.tensor)
         opened = draft.begin(I16, 1, hidden)
@@ -238,7 +246,7 @@ class _Emitter:
         draft.layer = "head"
         entry = self._normalised(stream, self.decoder.final_norm)
         dynamic = on_own_scale(draft, entry, self.choices.activation)
-        logits = linear(draft, dynamic, self.decoder.head, _LOGIT_STEP, I32, _LOGIT_LIMIT)
+        logits = self._linear(dynamic, self.decoder.head, _LOGIT_STEP, I32, _LOGIT_LIMIT)
         dynamic.free(draft)
         draft.free(stream, entry.tensor)
         draft.layer = "sample"

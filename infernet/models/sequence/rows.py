@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from interpreter.operators import (
     Combine,
@@ -25,7 +26,16 @@ from interpreter.operators.scale import NO_PARAMS
 from interpreter.tensors import DType
 
 from ..errors import InvalidSource
-from .arithmetic import MULTIPLIER_BITS, Array, Reals, dyadic, dyadic_all, nearest, quantise_rows
+from .arithmetic import (
+    MAX_WEIGHT,
+    MULTIPLIER_BITS,
+    Array,
+    Reals,
+    dyadic,
+    dyadic_all,
+    nearest,
+    quantise_rows,
+)
 from .draft import Draft, Tensor
 
 I8, I16, I32, I64, NONE = DType.I8, DType.I16, DType.I32, DType.I64, DType.U8
@@ -41,6 +51,9 @@ _EPSILON_LIMIT = (1 << 31) - 1
 _GAIN_BITS = 15
 # No value may pass 2**62, so that a rounded quotient is exact too.
 _PRODUCT_BITS = 62
+# Fine weights are so much finer than coarse ones; their sums keep so many bits.
+_FINE, _SUM_BITS = 254, 25
+_LEAST_BITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,31 +161,58 @@ def on_own_scale(draft: Draft, x: Real, dtype: DType) -> Dynamic:
 
 
 def linear(
-    draft: Draft, x: Dynamic, weights: Reals, steps: Reals | float, dtype: DType, limit: int
+    draft: Draft,
+    x: Dynamic,
+    weights: Reals,
+    steps: Reals | float,
+    dtype: DType,
+    limit: int,
+    weight_bytes: int,
 ) -> Tensor:
-    """Return `weights · x` in units of `steps`, one for each output or one for all."""
-    integers, row_steps = quantise_rows(weights)
+    """Return `weights · x` in units of `steps`, one for each output or one for all.
+
+    `weight_bytes`: 1, or 2 for a second product with what the rounding of the first left.
+    """
+    coarse, row_steps = quantise_rows(weights)
+    reach = int(np.abs(coarse.astype(np.int64)).sum(axis=1).max()) * x.top
+    sums = _sums(draft, x, coarse, reach)
+    if weight_bytes == 2:
+        rest = np.asarray(weights, np.float64) - coarse * row_steps[:, None]
+        row_steps = row_steps / _FINE
+        fine = nearest(rest / row_steps[:, None]).astype(np.int8)
+        reach = (reach + weights.shape[1] * x.top) * _FINE
+        # What the multiplier needs is shifted away; it is far below the rounding of the inputs.
+        shift = max(0, reach.bit_length() - _SUM_BITS)
+        sums = _joined(
+            draft, sums, _sums(draft, x, fine, weights.shape[1] * MAX_WEIGHT * x.top), shift
+        )
+        row_steps, reach = row_steps * 2.0**shift, reach >> shift
+    bits = min(MULTIPLIER_BITS, _PRODUCT_BITS - reach.bit_length() - WIDE_TOP.bit_length())
+    if bits < _LEAST_BITS:
+        raise InvalidSource(f"sums of {weights.shape[1]} products leave no bits for a scale")
+    multipliers, shift = dyadic_all(row_steps * x.step / (x.top * np.asarray(steps)), bits)
+    params = columns(draft, multipliers)
+    mode = ScaleMode.MULTIPLY
+    y = scaled(draft, sums, dtype, shift=shift, params=params, mode=mode, by=x.largest, limit=limit)
+    draft.free(sums)
+    return y
+
+
+def _sums(draft: Draft, x: Dynamic, integers: npt.NDArray[np.int8], reach: int) -> Tensor:
+    """Return the sums of products with constant weights, of which none passes `reach`."""
     outputs, inputs = integers.shape
-    reach = int(np.abs(integers.astype(np.int64)).sum(axis=1).max()) * x.top
     sums = draft.begin(I32 if reach <= I32.maximum else I64, 1, outputs)
     walks = (Walk(inputs, 0, 0, 0, 0), Walk(0, draft.bytes_of(integers), 0, inputs, 0))
     dtypes = (sums.dtype, x.row.dtype, I8)
     draft.put(MatMul(sums.slot, x.row.slot, 0, *dtypes, 1, 1, outputs, inputs, *walks, 1))
-    bits = min(MULTIPLIER_BITS, _PRODUCT_BITS - reach.bit_length() - WIDE_TOP.bit_length())
-    if bits < 8:
-        raise InvalidSource(f"sums of {inputs} products leave no bits for a scale")
-    multipliers, shift = dyadic_all(row_steps * x.step / (x.top * np.asarray(steps)), bits)
-    y = scaled(
-        draft,
-        sums,
-        dtype,
-        shift=shift,
-        params=columns(draft, multipliers),
-        mode=ScaleMode.MULTIPLY,
-        by=x.largest,
-        limit=limit,
-    )
-    draft.free(sums)
+    return sums
+
+
+def _joined(draft: Draft, coarse: Tensor, fine: Tensor, shift: int) -> Tensor:
+    """Return `(coarse · _FINE + fine) / 2**shift`; both are freed."""
+    wide = scaled(draft, coarse, I64, multiplier=_FINE)
+    y = combined(draft, wide, fine, CombineKind.ADD, I64, shift, I64.maximum)
+    draft.free(coarse, fine, wide)
     return y
 
 
