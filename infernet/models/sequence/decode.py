@@ -26,7 +26,7 @@ from interpreter.program import Program
 from interpreter.tensors import DType
 
 from ..errors import InvalidOption
-from .arithmetic import Array, Reals, dyadic, nearest, widest_step
+from .arithmetic import Array, Dyadic, Reals, dyadic, nearest, widest_step
 from .decoder import Decoder, DecoderLayer, LayerRanges, silu
 from .draft import Draft, Tensor
 from .request import COLDNESS, COLDNESS_BITS, GREEDY, LENGTH, PROMPT, SEED, input_elements
@@ -158,9 +158,7 @@ class _Emitter:
         row = draft.begin(I16, 1, shape.width)
         sizes = (1, shape.width, token.slot, I32, 1, 0, shape.vocabulary, table, 0)
         draft.put(Embed(row.slot, I16, *sizes))
-        factor = dyadic(step / STREAM_STEP)
-        numbers = {"multiplier": factor.multiplier, "shift": factor.shift, "limit": STREAM_LIMIT}
-        stream = scaled(draft, row, I32, **numbers)
+        stream = scaled(draft, row, I32, dyadic(step / STREAM_STEP), limit=STREAM_LIMIT)
         draft.free(token, row)
         return stream
 
@@ -254,7 +252,7 @@ class _Emitter:
             draft,
             logits,
             I64,
-            shift=COLDNESS_BITS,
+            Dyadic(1, COLDNESS_BITS),
             mode=ScaleMode.MULTIPLY,
             by=draft.input,
             by_offset=COLDNESS,

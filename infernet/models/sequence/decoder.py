@@ -96,12 +96,14 @@ class LayerRanges:
 
 def normalised(x: Reals, weights: Array, epsilon: float) -> Reals:
     """Return RMSNorm of each row."""
-    return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + epsilon) * weights
+    y: Reals = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + epsilon) * weights
+    return y
 
 
 def silu(x: Reals) -> Reals:
     """Return `x · sigmoid(x)`."""
-    return x / (1 + np.exp(-np.clip(x, -700, None)))
+    y: Reals = x / (1 + np.exp(-np.clip(x, -700, None)))
+    return y
 
 
 def ranges_of(decoder: Decoder, tokens: Sequence[int]) -> tuple[LayerRanges, ...]:

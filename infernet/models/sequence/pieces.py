@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import InvalidSource
@@ -37,21 +38,22 @@ class Pieces:
             data = character.encode()
             found = self._ids.get(data)
             tokens += [byte + _FIRST_BYTE for byte in data] if found is None else [found]
-        while (place := self._best_pair(tokens)) is not None:
-            tokens[place : place + 2] = [self._joined(tokens, place) or 0]
+        while best := self._best_pair(tokens):
+            place, joined = best
+            tokens[place : place + 2] = [joined]
         return [BEGIN_OF_TEXT, *tokens]
 
-    def _joined(self, tokens: list[int], place: int) -> int | None:
-        first, second = tokens[place : place + 2]
-        return self._ids.get(self.pieces[first] + self.pieces[second])
-
-    def _best_pair(self, tokens: list[int]) -> int | None:
-        best, found = float("-inf"), None
-        for place in range(len(tokens) - 1):
-            joined = self._joined(tokens, place)
-            if joined is not None and self.scores[joined] > best:
-                best, found = self.scores[joined], place
-        return found
+    def _best_pair(self, tokens: list[int]) -> tuple[int, int] | None:
+        """Return the first pair with the best score, and the piece that it makes."""
+        found = [
+            (self.scores[joined], -place, joined)
+            for place, (a, b) in enumerate(pairwise(tokens))
+            if (joined := self._ids.get(self.pieces[a] + self.pieces[b])) is not None
+        ]
+        if not found:
+            return None
+        _, place, joined = max(found)
+        return -place, joined
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Return the text of tokens; the space before its first piece is dropped."""
@@ -71,7 +73,10 @@ def read_pieces(path: Path) -> Pieces:
         data = path.read_bytes()
     except OSError as error:
         raise InvalidSource(f"{path}: {error.strerror or error}; give a readable file") from None
-    pieces, scores, start = [], [], 4
+    pieces: list[bytes] = []
+    scores: list[float] = []
+    # The file begins with the length of the longest piece.
+    start = 4
     while start + _ENTRY.size <= len(data):
         score, length = _ENTRY.unpack_from(data, start)
         start += _ENTRY.size

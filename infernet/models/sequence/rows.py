@@ -30,6 +30,7 @@ from .arithmetic import (
     MAX_WEIGHT,
     MULTIPLIER_BITS,
     Array,
+    Dyadic,
     Reals,
     dyadic,
     dyadic_all,
@@ -39,15 +40,17 @@ from .arithmetic import (
 from .draft import Draft, Tensor
 
 I8, I16, I32, I64, NONE = DType.I8, DType.I16, DType.I32, DType.I64, DType.U8
+ONE = Dyadic(1, 0)
 
 STREAM_STEP = 2.0**-14
 STREAM_LIMIT = (1 << 25) - 1
+# Squares of a wider stream could pass 2**63 together.
+WIDEST = 8192
 WIDE_TOP = I16.maximum
 # Scores, and logits that are sampled, in nats: steps and entries of their tables of weights.
 SCORE_STEP, SCORE_ENTRIES = 2.0**-9, 1 << 13
 
 _SCORE_LIMIT, _SCORE_FILL = 1 << 28, -(1 << 29)
-_EPSILON_LIMIT = (1 << 31) - 1
 _GAIN_BITS = 15
 # No value may pass 2**62, so that a rounded quotient is exact too.
 _PRODUCT_BITS = 62
@@ -82,9 +85,8 @@ def scaled(
     draft: Draft,
     x: Tensor,
     dtype: DType,
+    factor: Dyadic = ONE,
     *,
-    multiplier: int = 1,
-    shift: int = 0,
     params: int = NO_PARAMS,
     bias: int = 0,
     mode: ScaleMode = ScaleMode.PLAIN,
@@ -92,12 +94,28 @@ def scaled(
     by_offset: int = 0,
     limit: int | None = None,
 ) -> Tensor:
-    """Return `x` on another scale, within `±limit` (none: the dtype's range)."""
+    """Return `x` on another scale, within `±limit` (none: the dtype's range).
+
+    With `params` each column has its own multiplier, and only the factor's shift counts.
+    """
     y = draft.begin(dtype, x.rows, x.cols)
     slot, kind, count = (by.slot, by.dtype, by.count) if by else (0, NONE, 0)
     low, high = (dtype.minimum, dtype.maximum) if limit is None else (-limit, limit)
-    head = (y.slot, dtype, x.rows, x.cols, x.slot, slot, x.dtype, kind, mode, shift, 0, params)
-    common = (bias, multiplier if params == NO_PARAMS else 0)
+    head = (
+        y.slot,
+        dtype,
+        x.rows,
+        x.cols,
+        x.slot,
+        slot,
+        x.dtype,
+        kind,
+        mode,
+        factor.shift,
+        0,
+        params,
+    )
+    common = (bias, factor.multiplier if params == NO_PARAMS else 0)
     draft.put(Scale(*head, *common, 0, low, high, count, by_offset))
     return y
 
@@ -126,8 +144,10 @@ def rms_norm(draft: Draft, x: Tensor, weights: Array, epsilon: float) -> Real:
     # No element of a vector is larger than its length.
     step = max(float(np.abs(gain).max()), 1e-9) / WIDE_TOP
     extra = round(epsilon * width / STREAM_STEP**2)
+    if width > WIDEST or extra > I32.maximum:
+        raise InvalidSource(f"RMSNorm of {width} elements with epsilon {epsilon} passes 64 bits")
     squares = reduced(draft, x, ReduceKind.SQUARES)
-    moved = scaled(draft, squares, I64, bias=min(extra, _EPSILON_LIMIT))
+    moved = scaled(draft, squares, I64, bias=extra)
     root_bits = max(0, (_PRODUCT_BITS - (width * STREAM_LIMIT**2 + extra).bit_length()) // 2)
     root_bits = min(root_bits, _GAIN_BITS)
     root = draft.begin(I64, 1, 1)
@@ -135,10 +155,8 @@ def rms_norm(draft: Draft, x: Tensor, weights: Array, epsilon: float) -> Real:
     # The gain is exact to 2**-15 of the largest.
     multipliers = nearest(gain / step * 2.0**_GAIN_BITS)
     params = columns(draft, multipliers)
-    shift = _GAIN_BITS - root_bits
-    y = scaled(
-        draft, x, I16, shift=shift, params=params, mode=ScaleMode.DIVIDE, by=root, limit=WIDE_TOP
-    )
+    factor, mode = Dyadic(0, _GAIN_BITS - root_bits), ScaleMode.DIVIDE
+    y = scaled(draft, x, I16, factor, params=params, mode=mode, by=root, limit=WIDE_TOP)
     draft.free(squares, moved, root)
     return Real(y, step)
 
@@ -154,9 +172,8 @@ def on_own_scale(draft: Draft, x: Real, dtype: DType) -> Dynamic:
     """Return a row of i16 as i8 or i16 whose largest magnitude is the dtype's."""
     top = dtype.maximum
     largest = reduced(draft, x.tensor, ReduceKind.MAXABS, I32)
-    row = scaled(
-        draft, x.tensor, dtype, multiplier=top, mode=ScaleMode.DIVIDE, by=largest, limit=top
-    )
+    mode = ScaleMode.DIVIDE
+    row = scaled(draft, x.tensor, dtype, Dyadic(top, 0), mode=mode, by=largest, limit=top)
     return Dynamic(row, largest, top, x.step)
 
 
@@ -193,7 +210,8 @@ def linear(
     multipliers, shift = dyadic_all(row_steps * x.step / (x.top * np.asarray(steps)), bits)
     params = columns(draft, multipliers)
     mode = ScaleMode.MULTIPLY
-    y = scaled(draft, sums, dtype, shift=shift, params=params, mode=mode, by=x.largest, limit=limit)
+    factor = Dyadic(0, shift)
+    y = scaled(draft, sums, dtype, factor, params=params, mode=mode, by=x.largest, limit=limit)
     draft.free(sums)
     return y
 
@@ -210,7 +228,7 @@ def _sums(draft: Draft, x: Dynamic, integers: npt.NDArray[np.int8], reach: int) 
 
 def _joined(draft: Draft, coarse: Tensor, fine: Tensor, shift: int) -> Tensor:
     """Return `(coarse · _FINE + fine) / 2**shift`; both are freed."""
-    wide = scaled(draft, coarse, I64, multiplier=_FINE)
+    wide = scaled(draft, coarse, I64, Dyadic(_FINE, 0))
     y = combined(draft, wide, fine, CombineKind.ADD, I64, shift, I64.maximum)
     draft.free(coarse, fine, wide)
     return y
@@ -261,8 +279,7 @@ def attention(
     sizes = (h.heads, 1, h.context, h.head)
     draft.put(MatMul(products.slot, turned.slot, keys.slot, *dtypes, *sizes, *walks, h.group))
     factor = dyadic(score_step / SCORE_STEP)
-    numbers = {"multiplier": factor.multiplier, "shift": factor.shift, "limit": _SCORE_LIMIT}
-    scores = scaled(draft, products, I32, **numbers)
+    scores = scaled(draft, products, I32, factor, limit=_SCORE_LIMIT)
     masked = draft.begin(I32, h.heads, h.context)
     tail = (0, NONE, 0, 0, 0, _SCORE_FILL)
     draft.put(Mask(masked.slot, I32, h.heads, h.context, scores.slot, *tail))
@@ -282,9 +299,8 @@ def attention(
     padded = _moved(draft, sums, -(-h.head // MAP_ELEMENTS) * MAP_ELEMENTS)
     # A mean of values is no larger than the largest: bits that i8 leaves are used.
     finer = I16.maximum // values.tensor.dtype.maximum
-    mean = scaled(
-        draft, padded, I16, multiplier=finer, mode=ScaleMode.DIVIDE, by=total, limit=WIDE_TOP
-    )
+    factor, mode = Dyadic(finer, 0), ScaleMode.DIVIDE
+    mean = scaled(draft, padded, I16, factor, mode=mode, by=total, limit=WIDE_TOP)
     draft.free(padded, total)
     return Real(_moved(draft, mean, h.head).reshaped(1, h.heads * h.head), values.step / finer)
 
