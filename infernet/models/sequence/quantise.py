@@ -58,7 +58,7 @@ class Choices:
     """
 
     is_searched: bool = True
-    smoothing: float = 0.5
+    smoothing: float = 0.6
     margin: float = 2.0
 
 
@@ -84,7 +84,7 @@ def watch(real: RealEncoder, sequences: Sequence[Array]) -> dict[str, Reals]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Smoothed:
-    """The stream as i8: factors by column and the step of the divided stream."""
+    """A tensor as i8: factors by column, which it is divided by, and the step of the result."""
 
     factors: Reals
     step: float
@@ -124,12 +124,13 @@ class _Quantiser:
     def _layer(self, index: int, real: RealLayer) -> Layer:
         stream, middle = self.streams[index], self.middles[index]
         entry = self._smooth(f"stream {index}", [real.query, real.key, real.value])
-        steps = [self._step(f"{name} {index}") for name in ("query", "key", "value")]
-        weights = np.concatenate([p.weights for p in (real.query, real.key, real.value)])
-        bias = np.concatenate([p.bias for p in (real.query, real.key, real.value)])
-        outputs = np.repeat(steps, self.real.width)
-        heads_in = self._linear(RealLinear(weights * entry.factors, bias), entry.step, outputs)
-        context_step = self._step(f"context {index}")
+        query, key, value = self._heads(index, real)
+        parts = (real.query, real.key, real.value)
+        weights = np.concatenate([part.weights for part in parts]) * entry.factors
+        bias = np.concatenate([part.bias for part in parts])
+        outputs = np.concatenate([part.step * part.factors for part in (query, key, value)])
+        context_step = self._step(self.seen[f"context {index}"] / value.factors)
+        heads_out = RealLinear(real.heads_out.weights * value.factors, real.heads_out.bias)
         depth = self.real.width // self.real.heads
         inner = self._smooth(f"middle {index}", [real.up])
         low, width = self._index(f"inner {index}")
@@ -139,17 +140,17 @@ class _Quantiser:
         )
         return Layer(
             entry=_entry(stream, entry),
-            heads_in=heads_in,
-            score=dyadic(steps[0] * steps[1] / sqrt(depth) / EXPONENT_STEP),
-            context=dyadic(steps[2] / context_step, CONTEXT_BITS),
-            heads_out=self._change(real.heads_out, context_step, 0, stream),
+            heads_in=_i8_linear(RealLinear(weights, bias), entry.step, outputs),
+            score=dyadic(query.step * key.step / sqrt(depth) / EXPONENT_STEP),
+            context=dyadic(value.step / context_step, CONTEXT_BITS),
+            heads_out=_change(heads_out, context_step, 0, stream),
             attention_norm=_norm(real.attention_norm, middle),
             middle=_entry(middle, inner),
             up=_indexed(
                 RealLinear(real.up.weights * inner.factors, real.up.bias), inner.step, low, width
             ),
             activation=table,
-            down=self._change(real.down, active_step, zero, middle),
+            down=_change(real.down, active_step, zero, middle),
             output_norm=_norm(real.output_norm, self.streams[index + 1]),
         )
 
@@ -165,24 +166,32 @@ class _Quantiser:
         classes = _linear(real.classes, 1 / I16_TOP, 0, outputs, 0, *limits, DType.I32)
         return Classifier(pooler, table, classes)
 
-    def _step(self, name: str) -> float:
+    def _step(self, values: Reals) -> float:
         if self.choices.is_searched:
-            return best_step(self.seen[name], -MAX_WEIGHT, MAX_WEIGHT)
-        return widest_step(self.seen[name], MAX_WEIGHT)
+            return best_step(values, -MAX_WEIGHT, MAX_WEIGHT)
+        return widest_step(values, MAX_WEIGHT)
 
-    def _smooth(self, name: str, readers: list[RealLinear]) -> _Smoothed:
+    def _smooth(self, name: str, readers: Sequence[RealLinear]) -> _Smoothed:
         """Return column factors that share magnitude between a tensor and its weights."""
         rows, share = self.seen[name], self.choices.smoothing
         factors = np.ones(rows.shape[1])
         if share:
-            columns = np.maximum(np.abs(rows).max(axis=0), 1e-4)
             weights = np.max([np.abs(reader.weights).max(axis=0) for reader in readers], axis=0)
-            factors = columns**share / np.maximum(weights, 1e-6) ** (1 - share)
+            factors = _columns_of(rows) ** share / np.maximum(weights, 1e-6) ** (1 - share)
             factors /= factors.max()
-        divided = rows / factors
-        if self.choices.is_searched:
-            return _Smoothed(factors, best_step(divided, -MAX_WEIGHT, MAX_WEIGHT))
-        return _Smoothed(factors, widest_step(divided, MAX_WEIGHT))
+        return _Smoothed(factors, self._step(rows / factors))
+
+    def _heads(self, index: int, real: RealLayer) -> tuple[_Smoothed, _Smoothed, _Smoothed]:
+        """Return queries and keys, their columns of like magnitude, and smoothed values."""
+        queries, keys = (self.seen[f"{name} {index}"] for name in ("query", "key"))
+        factors = np.ones(queries.shape[1])
+        if self.choices.smoothing:
+            factors = np.sqrt(_columns_of(queries) / _columns_of(keys))
+        return (
+            _Smoothed(factors, self._step(queries / factors)),
+            _Smoothed(1 / factors, self._step(keys * factors)),
+            self._smooth(f"value {index}", [real.heads_out]),
+        )
 
     def _index(self, name: str) -> tuple[float, float]:
         """Return the least argument of the activation's table and the step between arguments."""
@@ -205,13 +214,20 @@ class _Quantiser:
             return best_step(rows, -zero, 255 - zero), zero
         return max(float(rows.max()) / (255 - zero), 1e-9), zero
 
-    def _linear(self, real: RealLinear, step: float, outputs: Reals) -> Linear:
-        return _linear(real, step, 0, outputs, 0, -MAX_WEIGHT, MAX_WEIGHT, DType.I8)
 
-    def _change(self, real: RealLinear, step: float, zero: int, output: float) -> Linear:
-        outputs = np.full(len(real.bias), output)
-        limits = -STREAM_LIMIT, STREAM_LIMIT
-        return _linear(real, step, zero, outputs, 0, *limits, DType.I32)
+def _columns_of(rows: Reals) -> Reals:
+    """Return the largest magnitude of each column, never 0."""
+    return np.asarray(np.maximum(np.abs(rows).max(axis=0), 1e-4))
+
+
+def _i8_linear(real: RealLinear, step: float, outputs: Reals) -> Linear:
+    return _linear(real, step, 0, outputs, 0, -MAX_WEIGHT, MAX_WEIGHT, DType.I8)
+
+
+def _change(real: RealLinear, step: float, zero: int, output: float) -> Linear:
+    """Return a layer whose result is added to the stream."""
+    outputs = np.full(len(real.bias), output)
+    return _linear(real, step, zero, outputs, 0, -STREAM_LIMIT, STREAM_LIMIT, DType.I32)
 
 
 def _linear(
