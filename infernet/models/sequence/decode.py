@@ -17,7 +17,6 @@ from interpreter.operators import (
     Lookup,
     Reduce,
     ReduceKind,
-    Rotate,
     ScaleMode,
     Token,
 )
@@ -27,7 +26,7 @@ from interpreter.tensors import DType
 
 from ..errors import InvalidOption
 from .arithmetic import Array, Dyadic, Reals, dyadic, nearest, widest_step
-from .decoder import Decoder, DecoderLayer, LayerRanges, silu
+from .decoder import Decoder, DecoderLayer, DecoderShape, LayerRanges, silu
 from .draft import Draft, Tensor
 from .request import COLDNESS, COLDNESS_BITS, GREEDY, LENGTH, PROMPT, SEED, input_elements
 from .rows import (
@@ -38,10 +37,12 @@ from .rows import (
     NONE,
     STREAM_LIMIT,
     STREAM_STEP,
+    TURN_BITS,
     WIDE_TOP,
     Dynamic,
     Heads,
     Real,
+    Turns,
     append_key,
     append_value,
     attention,
@@ -51,17 +52,20 @@ from .rows import (
     on_own_scale,
     reduced,
     rms_norm,
+    rotated,
     scaled,
 )
 
 Progress = Callable[[int, int], None]
 
-# Rotation: cosines in 2**-14, and i8 results from inputs that are 2**7 times finer.
-_TURN_BITS, _FINER_BITS = 14, 7
+# Keys of i8 are rotated from inputs that are 2**7 times finer.
+_FINER_BITS = 7
+# A channel's step is at least this part of the largest, so that multipliers keep their bits.
+_LEAST_SHARE = 1 / 64
 # The gate's table: so many entries, each for 2**_GATE_SHIFT units of the gate.
 _GATE_ENTRIES, _GATE_SHIFT = 1 << 14, 2
-# What a text may exceed the calibration's magnitudes by, where a bit more costs nothing.
-_MARGIN = 1.5
+# What a text may exceed the calibration's magnitudes by: where bits are few, and where not.
+_BYTE_MARGIN, _MARGIN = 1.2, 1.5
 _LOGIT_STEP, _LOGIT_LIMIT = STREAM_STEP, (1 << 30) - 1
 _ODDS_TOP = 1 << 24
 
@@ -115,6 +119,38 @@ def decoder_program(
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Steps:
+    """Steps of each channel: keys', which the queries make up for, and values'.
+
+    `query [width]`, `key, value [kv_width]`; `score`: of an integer query times an integer key.
+    """
+
+    query: Reals
+    key: Reals
+    value: Reals
+    score: float
+
+    def shares(self, heads: Heads) -> Reals:
+        """Return each context channel's step as a part of the largest, `f64[width]`."""
+        by_head = (self.value / self.value.max()).reshape(heads.kv_heads, heads.head)
+        shares: Reals = by_head.repeat(heads.group, axis=0).ravel()
+        return shares
+
+
+def _steps(shape: DecoderShape, ranges: LayerRanges, cache: DType) -> _Steps:
+    margin = _BYTE_MARGIN if cache == I8 else _MARGIN
+    key, value = (
+        np.maximum(found, found.max() * _LEAST_SHARE) * margin / cache.maximum
+        for found in (ranges.key, ranges.value)
+    )
+    shared = key.repeat(shape.heads // shape.kv_heads, axis=0)
+    unit = float((ranges.query * shared).max()) * _MARGIN / WIDE_TOP
+    # Both of a pair have one step, so that turning them keeps it.
+    query, key = ((found.repeat(2, axis=1)).ravel() for found in (unit / shared, key))
+    return _Steps(query, key, value, unit / float(np.sqrt(shape.head)))
+
+
 class _Emitter:
     def __init__(self, decoder: Decoder, choices: Choices, gate: float) -> None:
         shape = decoder.shape
@@ -136,10 +172,11 @@ class _Emitter:
         keys = self.draft.keep(dtype, shape.kv_heads * context, shape.head)
         return keys, self.draft.keep(dtype, shape.kv_width, context)
 
-    def _turns(self) -> int:
+    def _turns(self) -> Turns:
         angles = self.decoder.shape.turns(self.choices.context)
         pairs = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-        return self.draft.table_of(nearest(pairs * 2.0**_TURN_BITS).astype("<i2"))
+        table = self.draft.table_of(nearest(pairs * 2.0**TURN_BITS).astype("<i2"))
+        return Turns(table, self.choices.context)
 
     def _silu(self) -> tuple[int, float]:
         units = (np.arange(_GATE_ENTRIES) - _GATE_ENTRIES // 2 + 0.5) * 2**_GATE_SHIFT
@@ -166,7 +203,8 @@ class _Emitter:
         """Return the stream after attention and the gated layer; the one before is freed."""
         layer = self.decoder.layer(index)
         context = self._attention(stream, layer, ranges, *self.caches[index])
-        stream = self._added(stream, context, layer.out)
+        steps = _steps(self.decoder.shape, ranges, self.choices.cache)
+        stream = self._added(stream, context, layer.out * steps.shares(self.heads))
         product = self._gated(stream, layer, ranges)
         return self._added(stream, product, layer.down)
 
@@ -190,31 +228,24 @@ class _Emitter:
     def _attention(
         self, stream: Tensor, layer: DecoderLayer, ranges: LayerRanges, keys: Tensor, values: Tensor
     ) -> Real:
+        """Return the context in units of the largest value's step; `layer.out` has the others."""
         draft, shape, cache = self.draft, self.decoder.shape, self.choices.cache
-        is_narrow = cache == I8
-        margin = 1.0 if is_narrow else _MARGIN
-        query, key, value = (
-            found * margin / cache.maximum for found in (ranges.query, ranges.key, ranges.value)
-        )
+        steps = _steps(shape, ranges, cache)
         entry = self._normalised(stream, layer.attention_norm)
         dynamic = on_own_scale(draft, entry, self.choices.activation)
-        finer_bits = _FINER_BITS if is_narrow else 0
-        both = np.concatenate([layer.query, layer.key])
-        steps = np.repeat([query, key], [shape.width, shape.kv_width]) / 2**finer_bits
-        straight = self._linear(dynamic, both, steps, I16, WIDE_TOP)
-        turned = draft.begin(cache, 1, straight.cols)
-        tail = (_TURN_BITS + finer_bits, self.turns, self.choices.context)
-        limits = (-cache.maximum, cache.maximum)
-        head = (turned.slot, cache, 1, straight.cols, straight.slot, I16, shape.head)
-        draft.put(Rotate(*head, *tail, *limits))
-        append_key(draft, keys, turned, self.heads)
-        new = self._linear(dynamic, layer.value, value, cache, cache.maximum)
-        append_value(draft, values, new, self.heads)
+        finer = _FINER_BITS if cache == I8 else 0
+        key = self._linear(dynamic, layer.key, steps.key / 2**finer, I16, WIDE_TOP)
+        key = rotated(draft, key, cache, shape.head, self.turns, finer)
+        append_key(draft, keys, key, self.heads)
+        value = self._linear(dynamic, layer.value, steps.value, cache, cache.maximum)
+        append_value(draft, values, value, self.heads)
+        query = self._linear(dynamic, layer.query, steps.query, I16, WIDE_TOP)
+        query = rotated(draft, query, I16, shape.head, self.turns, 0)
         dynamic.free(draft)
-        draft.free(entry.tensor, straight, new)
-        score_step = query * key / float(np.sqrt(shape.head))
-        context = attention(draft, turned, keys, Real(values, value), self.heads, score_step)
-        draft.free(turned)
+        draft.free(entry.tensor, key, value)
+        kept = Real(values, float(steps.value.max()))
+        context = attention(draft, query, keys, kept, self.heads, steps.score)
+        draft.free(query)
         return context
 
     def _gated(self, stream: Tensor, layer: DecoderLayer, ranges: LayerRanges) -> Real:

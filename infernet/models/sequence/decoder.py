@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import reduce
 
 import numpy as np
 
@@ -79,19 +80,25 @@ class Decoder:
     head: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerRanges:
     """The largest magnitudes that a layer's tensors reached.
 
-    `query`, `key`: of rotated pairs, as lengths, so that they hold at every position.
+    `query [heads, head / 2]`, `key [kv_heads, head / 2]`: lengths of rotated pairs, which hold at
+    every position. `value [kv_width]`. The others: over all columns.
     """
 
-    query: float
-    key: float
-    value: float
+    query: Reals
+    key: Reals
+    value: Reals
     gate: float
     up: float
     product: float
+
+    def joined(self, other: LayerRanges) -> LayerRanges:
+        """Return what either reached."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return LayerRanges(*(np.maximum(a, b) for a, b in pairs))
 
 
 def normalised(x: Reals, weights: Array, epsilon: float) -> Reals:
@@ -126,12 +133,12 @@ def ranges_of(decoder: Decoder, tokens: Sequence[int]) -> tuple[LayerRanges, ...
         for place, stream in enumerate(streams):
             streams[place], reached = _layer(shape, layer, stream)
             seen.append(reached)
-        found.append(LayerRanges(*np.max(seen, axis=0).tolist()))
+        found.append(reduce(LayerRanges.joined, seen))
     return tuple(found)
 
 
-def _layer(shape: DecoderShape, layer: DecoderLayer, x: Reals) -> tuple[Reals, Reals]:
-    """Return the stream after a layer, and the magnitudes in the order of LayerRanges."""
+def _layer(shape: DecoderShape, layer: DecoderLayer, x: Reals) -> tuple[Reals, LayerRanges]:
+    """Return the stream after a layer, and the magnitudes that it reached."""
     positions = len(x)
     n = normalised(x, layer.attention_norm, shape.epsilon)
     query, key, value = (
@@ -149,9 +156,11 @@ def _layer(shape: DecoderShape, layer: DecoderLayer, x: Reals) -> tuple[Reals, R
     n = normalised(x, layer.hidden_norm, shape.epsilon)
     gate, up = n @ layer.gate.T, n @ layer.up.T
     product = silu(gate) * up
-    lengths = [np.hypot(part[..., ::2], part[..., 1::2]) for part in (query, key)]
-    reached = [float(np.abs(part).max()) for part in (*lengths, value, gate, up, product)]
-    return x + product @ layer.down.T, np.array(reached)
+    lengths = [np.hypot(part[..., ::2], part[..., 1::2]).max(axis=0) for part in (query, key)]
+    channels = np.abs(value).max(axis=0).ravel()
+    largest = [float(np.abs(part).max()) for part in (gate, up, product)]
+    reached = LayerRanges(lengths[0], lengths[1], channels, largest[0], largest[1], largest[2])
+    return x + product @ layer.down.T, reached
 
 
 def _rotated(shape: DecoderShape, x: Reals) -> Reals:

@@ -17,6 +17,7 @@ from interpreter.operators import (
     Reduce,
     ReduceKind,
     Root,
+    Rotate,
     Scale,
     ScaleMode,
     Walk,
@@ -49,6 +50,7 @@ WIDEST = 8192
 WIDE_TOP = I16.maximum
 # Scores, and logits that are sampled, in nats: steps and entries of their tables of weights.
 SCORE_STEP, SCORE_ENTRIES = 2.0**-9, 1 << 13
+TURN_BITS = 14
 
 _SCORE_LIMIT, _SCORE_FILL = 1 << 28, -(1 << 29)
 _GAIN_BITS = 15
@@ -235,6 +237,14 @@ def _joined(draft: Draft, coarse: Tensor, fine: Tensor, shift: int) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Where the cosines and sines of each position lie, in `2**-TURN_BITS`."""
+
+    table: int
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heads:
     """How queries share the kept keys and values: `[kv_heads, context, head]` and transposed."""
 
@@ -249,12 +259,22 @@ class Heads:
         return self.heads // self.kv_heads
 
 
-def append_key(draft: Draft, kept: Tensor, turned: Tensor, heads: Heads) -> None:
-    """Copy the position's keys, which follow the queries in `turned`, to their place."""
+def rotated(draft: Draft, x: Tensor, dtype: DType, head: int, turns: Turns, finer: int) -> Tensor:
+    """Return heads of i16, which are freed, turned by their position; units grow by `2**finer`."""
+    y = draft.begin(dtype, 1, x.cols)
+    limits = (-dtype.maximum, dtype.maximum)
+    tail = (TURN_BITS + finer, turns.table, turns.positions)
+    draft.put(Rotate(y.slot, dtype, 1, x.cols, x.slot, x.dtype, head, *tail, *limits))
+    draft.free(x)
+    return y
+
+
+def append_key(draft: Draft, kept: Tensor, key: Tensor, heads: Heads) -> None:
+    """Copy the position's keys to their row."""
     sizes = (1, 1, heads.kv_heads, heads.head)
-    start, length = heads.heads * heads.head, heads.context * heads.head
-    places = (start, (0, 0, heads.head, 1), 0, (0, 0, length, 1), 0, heads.head)
-    draft.put(Copy(kept.slot, turned.slot, kept.dtype, turned.count, kept.count, sizes, *places))
+    length = heads.context * heads.head
+    places = (0, (0, 0, heads.head, 1), 0, (0, 0, length, 1), 0, heads.head)
+    draft.put(Copy(kept.slot, key.slot, kept.dtype, key.count, kept.count, sizes, *places))
 
 
 def append_value(draft: Draft, kept: Tensor, value: Tensor, heads: Heads) -> None:
@@ -265,19 +285,18 @@ def append_value(draft: Draft, kept: Tensor, value: Tensor, heads: Heads) -> Non
 
 
 def attention(
-    draft: Draft, turned: Tensor, keys: Tensor, values: Real, heads: Heads, score_step: float
+    draft: Draft, query: Tensor, keys: Tensor, values: Real, heads: Heads, score_step: float
 ) -> Real:
     """Return the context i16 of one position. `score_step`: of a query times a key, in nats."""
     h = heads
-    is_narrow = keys.dtype == I8
-    products = draft.begin(I32 if is_narrow else I64, h.heads, h.context)
+    products = draft.begin(I64, h.heads, h.context)
     walks = (
-        Walk(turned.count, 0, h.head, 0, 0),
+        Walk(query.count, 0, h.head, 0, 0),
         Walk(keys.count, 0, h.context * h.head, h.head, 0),
     )
-    dtypes = (products.dtype, turned.dtype, keys.dtype)
+    dtypes = (I64, query.dtype, keys.dtype)
     sizes = (h.heads, 1, h.context, h.head)
-    draft.put(MatMul(products.slot, turned.slot, keys.slot, *dtypes, *sizes, *walks, h.group))
+    draft.put(MatMul(products.slot, query.slot, keys.slot, *dtypes, *sizes, *walks, h.group))
     factor = dyadic(score_step / SCORE_STEP)
     scores = scaled(draft, products, I32, factor, limit=_SCORE_LIMIT)
     masked = draft.begin(I32, h.heads, h.context)
