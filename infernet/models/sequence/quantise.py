@@ -61,6 +61,16 @@ class Choices:
     smoothing: float = 0.6
     margin: float = 2.0
 
+    def describe(self) -> str:
+        """Return the choices, and the widths that are fixed, in words."""
+        found = "least squared error" if self.is_searched else "the largest magnitude"
+        return (
+            f"i8 and u8 ranges by {found}; smoothing {self.smoothing:g}; i16 streams with "
+            f"{self.margin:g} times the magnitude seen; i16 embeddings; activation by a "
+            f"{INDEX_BITS}-bit index to u8; exponents of 15 bits in steps of "
+            f"1/{1 / EXPONENT_STEP:g}"
+        )
+
 
 def quantise(
     real: RealEncoder, sequences: Sequence[Array], choices: Choices | None = None

@@ -157,6 +157,13 @@ def test_extreme_inputs_stay_inside_the_proof() -> None:
         assert_every_tensor(encoder, program, POSITIONS, data)
 
 
+def test_choices_are_told_in_words() -> None:
+    assert "least squared error; smoothing 0.6" in Choices().describe()
+    told = Choices(False, 0.0, 1.5).describe()
+    assert told.startswith("i8 and u8 ranges by the largest magnitude; smoothing 0; i16 streams")
+    assert "12-bit index to u8; exponents of 15 bits in steps of 1/64" in told
+
+
 def test_models_that_cannot_be_programs_are_refused() -> None:
     real = seeded(1, has_words=True, has_classes=True)
     encoder = quantise(real, sequences(real, 2, (5,)))
@@ -200,6 +207,7 @@ def test_bert_tiny_agrees_with_its_floats() -> None:
     program, _ = encoder_program(encoder, POSITIONS)
     found = output(program, given(encoder, POSITIONS, words)) * encoder.output_step
     expected = real.run(words)
+    print(f"BERT-Tiny: {Choices().describe()}")
     print(f"BERT-Tiny: cosine of the sentence's logits {cosine(found, expected):.5f}")
     assert cosine(found, expected) >= 0.99
     assert found.argmax() == expected.argmax()
