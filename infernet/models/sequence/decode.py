@@ -26,6 +26,15 @@ from interpreter.tensors import DType
 
 from ..errors import InvalidOption
 from .arithmetic import Array, Dyadic, Reals, dyadic, nearest, widest_step
+from .attention import (
+    TURN_BITS,
+    Heads,
+    Turns,
+    append_key,
+    append_value,
+    attention,
+    rotated,
+)
 from .decoder import Decoder, DecoderLayer, DecoderShape, LayerRanges, silu
 from .draft import Draft, Tensor
 from .request import COLDNESS, COLDNESS_BITS, GREEDY, LENGTH, PROMPT, SEED, input_elements
@@ -37,22 +46,15 @@ from .rows import (
     NONE,
     STREAM_LIMIT,
     STREAM_STEP,
-    TURN_BITS,
     WIDE_TOP,
     Dynamic,
-    Heads,
     Real,
-    Turns,
-    append_key,
-    append_value,
-    attention,
     combined,
     exponents,
     linear,
     on_own_scale,
     reduced,
     rms_norm,
-    rotated,
     scaled,
 )
 
