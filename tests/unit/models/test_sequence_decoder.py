@@ -159,7 +159,7 @@ def test_the_tokenizer_gives_back_the_text() -> None:
 
 @needs_data
 def test_the_story_in_bytes_goes_further_than_115_characters() -> None:
-    decoder, pieces, program = real_program(cache=I16)
+    decoder, pieces, program = real_program()
     expected = pieces.decode(greedy(decoder, [BEGIN_OF_TEXT], 50))
     assert expected.startswith("Once upon a time, there was a little girl named Lily.")
     assert len(expected) > 115
