@@ -10,7 +10,8 @@ from interpreter.tensors import DType
 
 from .arithmetic import Dyadic, dyadic
 from .draft import Draft, Tensor
-from .rows import I16, I32, I64, NONE, SCORE_STEP, WIDE_TOP, Real, exponents, reduced, scaled
+from .elements import I16, I32, I64, NONE, reduced, scaled
+from .rows import SCORE_STEP, WIDE_TOP, Real, exponents
 
 TURN_BITS = 14
 

@@ -37,25 +37,18 @@ from .attention import (
 )
 from .decoder import Decoder, DecoderLayer, DecoderShape, LayerRanges, silu
 from .draft import Draft, Tensor
+from .elements import I8, I16, I32, I64, NONE, combined, reduced, scaled
 from .request import COLDNESS, COLDNESS_BITS, GREEDY, LENGTH, PROMPT, SEED, input_elements
 from .rows import (
-    I8,
-    I16,
-    I32,
-    I64,
-    NONE,
     STREAM_LIMIT,
     STREAM_STEP,
     WIDE_TOP,
     Dynamic,
     Real,
-    combined,
     exponents,
     linear,
     on_own_scale,
-    reduced,
     rms_norm,
-    scaled,
 )
 
 Progress = Callable[[int, int], None]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from interpreter.merkle import HashBytes, tree_of_bytes
-from interpreter.operators import Copy, Embed, Mask, MatMul, ReduceKind, Root, Walk
+from interpreter.operators import Copy, Embed, Mask, MatMul, ReduceKind, Root, ScaleMode, Walk
 from interpreter.operators.base import MAP_ELEMENTS
 from interpreter.program import Program
 from interpreter.tensors import DType
 
 from ..errors import InvalidOption
 from .arithmetic import Dyadic
-from .blocks import add, attention, layer_norm, linear, lookup, reduce, scale, scale_columns
+from .blocks import add, attention, layer_norm, linear, scale_columns
 from .bounds import prove_bounds
 from .draft import Draft, Tensor
+from .elements import looked_up, reduced, scaled
 from .parts import I16, Classifier, Embedding, Encoder, Layer
 
 # One unit of an embedding's output is 2**-24 of its length.
@@ -96,7 +97,7 @@ def _layer(draft: Draft, encoder: Encoder, layer: Layer, x: Tensor, length_at: i
     x = layer_norm(draft, total, layer.attention_norm)
     middle = scale_columns(draft, x, layer.middle)
     index = linear(draft, middle, layer.up)
-    active = lookup(draft, index, layer.activation, DType.U8)
+    active = looked_up(draft, index, layer.activation, DType.U8)
     draft.free(middle, index)
     change = linear(draft, active, layer.down)
     total = add(draft, x, change)
@@ -107,7 +108,7 @@ def _layer(draft: Draft, encoder: Encoder, layer: Layer, x: Tensor, length_at: i
 def _classify(draft: Draft, part: Classifier, x: Tensor) -> Tensor:
     index = linear(draft, x, part.pooler, rows=1)
     draft.free(x)
-    pooled = lookup(draft, index, part.tanh, DType.I16)
+    pooled = looked_up(draft, index, part.tanh, DType.I16)
     draft.free(index)
     logits = linear(draft, pooled, part.classes)
     draft.free(pooled)
@@ -131,11 +132,10 @@ def _mean(draft: Draft, x: Tensor, length_at: int) -> Tensor:
     head = (sums.slot, valid.slot, by_column.slot, sums.dtype, DType.I16, DType.I16)
     draft.put(MatMul(*head, 1, 1, x.cols, x.rows, *walks, 1))
     draft.free(by_column, ones, valid)
-    squares = draft.begin(DType.I64, 1, 1)
-    reduce(draft, squares, sums, ReduceKind.SQUARES)
+    squares = reduced(draft, sums, ReduceKind.SQUARES)
     root = draft.begin(DType.I64, 1, 1)
     draft.put(Root(root.slot, root.dtype, 1, 1, squares.slot, 0))
-    limits = DType.I32.minimum, DType.I32.maximum
-    y = scale(draft, sums, Dyadic(1 << UNIT_BITS, 0), DType.I32, *limits, root)
+    unit, mode = Dyadic(1 << UNIT_BITS, 0), ScaleMode.DIVIDE
+    y = scaled(draft, sums, DType.I32, unit, mode=mode, by=root)
     draft.free(sums, squares, root)
     return y

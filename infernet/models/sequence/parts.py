@@ -47,7 +47,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Norm:
-    """LayerNorm: `clamp(round((x − mean) · gain / root) + bias, low, high)`, result i16.
+    """LayerNorm: `round((x − mean) · gain / root) + bias` within `±limit`, result i16.
 
     `mean = round(Σx · mean_factor)`, `root = isqrt(Σ(x − mean)² · 2**(2 · ROOT_BITS))`.
     `gain, bias: i32[width]`.
@@ -56,8 +56,7 @@ class Norm:
     gain: I32
     bias: I32
     mean_factor: Dyadic
-    low: int
-    high: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -280,7 +280,7 @@ def _norm(real: RealNorm, output: float) -> Norm:
     width = len(real.gain)
     gain = nearest(real.gain * sqrt(width) * 2**ROOT_BITS / output)
     bias = nearest(real.bias / output)
-    return Norm(_i32(gain), _i32(bias), dyadic(1 / width), -I16_TOP, I16_TOP)
+    return Norm(_i32(gain), _i32(bias), dyadic(1 / width), I16_TOP)
 
 
 def _i32(values: Integers) -> Array:

@@ -8,18 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from interpreter.operators import (
-    Combine,
     CombineKind,
-    Lookup,
     MatMul,
-    Reduce,
     ReduceKind,
     Root,
-    Scale,
     ScaleMode,
     Walk,
 )
-from interpreter.operators.scale import NO_PARAMS
 from interpreter.tensors import DType
 
 from ..errors import InvalidSource
@@ -34,9 +29,7 @@ from .arithmetic import (
     quantise_rows,
 )
 from .draft import Draft, Tensor
-
-I8, I16, I32, I64, NONE = DType.I8, DType.I16, DType.I32, DType.I64, DType.U8
-ONE = Dyadic(1, 0)
+from .elements import I8, I16, I32, I64, combined, looked_up, parameters, reduced, scaled
 
 STREAM_STEP = 2.0**-14
 STREAM_LIMIT = (1 << 25) - 1
@@ -76,62 +69,6 @@ class Dynamic:
         draft.free(self.row, self.largest)
 
 
-def scaled(
-    draft: Draft,
-    x: Tensor,
-    dtype: DType,
-    factor: Dyadic = ONE,
-    *,
-    params: int = NO_PARAMS,
-    bias: int = 0,
-    mode: ScaleMode = ScaleMode.PLAIN,
-    by: Tensor | None = None,
-    by_offset: int = 0,
-    limit: int | None = None,
-) -> Tensor:
-    """Return `x` on another scale, within `±limit` (none: the dtype's range).
-
-    With `params` each column has its own multiplier, and only the factor's shift counts.
-    """
-    y = draft.begin(dtype, x.rows, x.cols)
-    slot, kind, count = (by.slot, by.dtype, by.count) if by else (0, NONE, 0)
-    low, high = (dtype.minimum, dtype.maximum) if limit is None else (-limit, limit)
-    head = (
-        y.slot,
-        dtype,
-        x.rows,
-        x.cols,
-        x.slot,
-        slot,
-        x.dtype,
-        kind,
-        mode,
-        factor.shift,
-        0,
-        params,
-    )
-    common = (bias, factor.multiplier if params == NO_PARAMS else 0)
-    draft.put(Scale(*head, *common, 0, low, high, count, by_offset))
-    return y
-
-
-def reduced(draft: Draft, x: Tensor, kind: ReduceKind, dtype: DType = I64) -> Tensor:
-    """Return one element for each row."""
-    y = draft.begin(dtype, 1, x.rows)
-    draft.put(Reduce(y.slot, x.slot, 0, dtype, x.dtype, NONE, x.rows, x.cols, kind))
-    return y
-
-
-def combined(
-    draft: Draft, a: Tensor, b: Tensor, kind: CombineKind, dtype: DType, shift: int, limit: int
-) -> Tensor:
-    """Return `a ∘ b / 2**shift` within `±limit`."""
-    y = draft.begin(dtype, a.rows, a.cols)
-    head = (y.slot, dtype, a.rows, a.cols, a.slot, b.slot, a.dtype, b.dtype)
-    draft.put(Combine(*head, kind, 0, shift, -limit, limit))
-    return y
-
-
 def rms_norm(draft: Draft, x: Tensor, weights: Array, epsilon: float) -> Real:
     """Return the normalised stream as i16; a step holds the largest value that can occur."""
     width = x.cols
@@ -149,18 +86,11 @@ def rms_norm(draft: Draft, x: Tensor, weights: Array, epsilon: float) -> Real:
     draft.put(Root(root.slot, I64, 1, 1, moved.slot, 2 * root_bits))
     # The gain is exact to 2**-15 of the largest.
     multipliers = nearest(gain / step * 2.0**_GAIN_BITS)
-    params = columns(draft, multipliers)
+    params = parameters(draft, multipliers)
     factor, mode = Dyadic(0, _GAIN_BITS - root_bits), ScaleMode.DIVIDE
     y = scaled(draft, x, I16, factor, params=params, mode=mode, by=root, limit=WIDE_TOP)
     draft.free(squares, moved, root)
     return Real(y, step)
-
-
-def columns(draft: Draft, multipliers: Array) -> int:
-    """Store a multiplier for each column, with no bias, and return where."""
-    pairs = np.zeros((len(multipliers), 2), "<i4")
-    pairs[:, 1] = multipliers
-    return draft.leaves_of(pairs)
 
 
 def on_own_scale(draft: Draft, x: Real, dtype: DType) -> Dynamic:
@@ -203,7 +133,7 @@ def linear(
     if bits < _LEAST_BITS:
         raise InvalidSource(f"sums of {weights.shape[1]} products leave no bits for a scale")
     multipliers, shift = dyadic_all(row_steps * x.step / (x.top * np.asarray(steps)), bits)
-    params = columns(draft, multipliers)
+    params = parameters(draft, multipliers)
     mode = ScaleMode.MULTIPLY
     factor = Dyadic(0, shift)
     y = scaled(draft, sums, dtype, factor, params=params, mode=mode, by=x.largest, limit=limit)
@@ -234,9 +164,6 @@ def exponents(draft: Draft, x: Tensor, dtype: DType, top: int) -> Tensor:
     table = nearest(top * np.exp(-np.arange(SCORE_ENTRIES) * SCORE_STEP))
     table[-1] = 0
     largest = reduced(draft, x, ReduceKind.MAX)
-    y = draft.begin(dtype, x.rows, x.cols)
-    place = draft.table_of(table.astype(dtype.numpy))
-    head = (y.slot, x.slot, largest.slot, dtype, x.dtype, I64, x.rows, x.cols)
-    draft.put(Lookup(*head, 1, 0, 0, SCORE_ENTRIES, place))
+    y = looked_up(draft, x, table, dtype, largest)
     draft.free(largest)
     return y

@@ -95,7 +95,7 @@ class PlainEncoder:
         roots = [max(1, isqrt(int(value) * 256)) for value in squares]
         root = self.note(np.array(roots, np.int64))
         y = divide(centred * part.gain.astype(np.int64), root[:, None]) + part.bias
-        return self.note(np.clip(y, part.low, part.high))
+        return self.note(np.clip(y, -part.limit, part.limit))
 
 
 def divide(n: Tensor, d: Tensor | int) -> Tensor:
