@@ -138,8 +138,7 @@ def test_choices_that_cannot_be_are_refused() -> None:
 
 def real_program(**choices: object) -> tuple[Decoder, Pieces, Program]:
     decoder, pieces = read_checkpoint(DATA / "stories260K.bin"), read_pieces(DATA / "tok512.bin")
-    ends = (BEGIN_OF_TEXT, END_OF_TEXT)
-    given = Choices(decoder.shape.context, ends, **choices)
+    given = Choices(**{"context": 512, "end_tokens": (BEGIN_OF_TEXT, END_OF_TEXT), **choices})
     return decoder, pieces, decoder_program(decoder, ranges_of(decoder, pieces.encode(TEXT)), given)
 
 
@@ -175,5 +174,10 @@ def test_the_fine_story_is_that_of_real_numbers() -> None:
 @needs_data
 @pytest.mark.slow
 def test_the_fine_story_is_that_of_real_numbers_to_the_last_token() -> None:
-    decoder, _, program = real_program(**FINE)
-    assert story(program, 512) == greedy(decoder, [BEGIN_OF_TEXT], 512)
+    decoder, _, program = real_program(end_tokens=(), **FINE)
+    expected = greedy(decoder, [BEGIN_OF_TEXT], 512)
+    assert story(program, 512) == expected
+    # A new story begins at 345, where a program with end tokens stops.
+    _, _, program = real_program(**FINE)
+    assert expected[345] == BEGIN_OF_TEXT
+    assert story(program, 512) == expected[:346] + [0] * 166
