@@ -110,38 +110,67 @@ def attention(
     length_at: int,
     exponents: Array,
 ) -> Tensor:
-    """Return the context i8 `[rows, width]` of queries, keys, values i8 `[rows, 3 · width]`."""
-    rows, width = x.rows, x.cols // 3
-    depth, count = width // heads, x.count
-    products = draft.begin(I32, heads * rows, rows)
-    walks = (Walk(count, 0, depth, x.cols, 0), Walk(count, width, depth, x.cols, 0))
-    dtypes = (I32, I8, I8)
-    sizes = (heads, rows, rows, depth)
-    draft.put(MatMul(products.slot, x.slot, x.slot, *dtypes, *sizes, *walks, 1))
+    """Return the context i8 `[rows, width]` of queries, keys, values i8 `[rows, 3 · width]`.
+
+    `x` is freed.
+    """
+    products = _products(draft, x, heads)
     scores = scaled(draft, products, I32, score, limit=SCORE_LIMIT)
     draft.free(products)
     weights, total = softmax_weights(draft, scores, length_at, exponents)
-    values = draft.begin(I8, width, rows)
-    # Values by channel: a product runs along neighbours, here the positions.
-    sizes, strides = (1, heads, depth, rows), (0, depth, 1, x.cols)
-    copied = (values.slot, x.slot, I8, count, values.count, sizes)
-    draft.put(Copy(*copied, 2 * width, strides, 0, (0, depth * rows, rows, 1)))
+    values = _by_channel(draft, x, heads)
     draft.free(x)
-    dtype = I32 if 127 * int(exponents.max()) * rows <= I32.maximum else I64
-    sums = draft.begin(dtype, heads * rows, depth)
-    walks = (
-        Walk(weights.count, 0, rows * rows, rows, 0),
-        Walk(values.count, 0, depth * rows, rows, 0),
-    )
-    sizes, dtypes = (heads, rows, depth, rows), (dtype, I16, I8)
-    draft.put(MatMul(sums.slot, weights.slot, values.slot, *dtypes, *sizes, *walks, 1))
+    sums = _weighted(draft, weights, values, heads, int(exponents.max()))
     draft.free(weights, values)
     mode = ScaleMode.DIVIDE
     by_head = scaled(draft, sums, I8, context, mode=mode, by=total, limit=MAX_WEIGHT)
     draft.free(sums, total)
-    y = draft.begin(I8, rows, width)
-    sizes, strides = (1, heads, rows, depth), (0, rows * depth, depth, 1)
-    copied = (y.slot, by_head.slot, I8, y.count, y.count, sizes)
-    draft.put(Copy(*copied, 0, strides, 0, (0, depth, width, 1)))
+    y = _side_by_side(draft, by_head, heads)
     draft.free(by_head)
+    return y
+
+
+def _products(draft: Draft, x: Tensor, heads: int) -> Tensor:
+    """Return queries times keys, `i32[heads · rows, rows]`."""
+    rows, width = x.rows, x.cols // 3
+    depth = width // heads
+    y = draft.begin(I32, heads * rows, rows)
+    walks = (Walk(x.count, 0, depth, x.cols, 0), Walk(x.count, width, depth, x.cols, 0))
+    sizes = (heads, rows, rows, depth)
+    draft.put(MatMul(y.slot, x.slot, x.slot, I32, I8, I8, *sizes, *walks, 1))
+    return y
+
+
+def _by_channel(draft: Draft, x: Tensor, heads: int) -> Tensor:
+    """Return values as `[width, rows]`: a product runs along neighbours, here the positions."""
+    rows, width = x.rows, x.cols // 3
+    depth = width // heads
+    y = draft.begin(I8, width, rows)
+    sizes, strides = (1, heads, depth, rows), (0, depth, 1, x.cols)
+    copied = (y.slot, x.slot, I8, x.count, y.count, sizes)
+    draft.put(Copy(*copied, 2 * width, strides, 0, (0, depth * rows, rows, 1)))
+    return y
+
+
+def _weighted(draft: Draft, weights: Tensor, values: Tensor, heads: int, top: int) -> Tensor:
+    """Return sums of values, `[heads · rows, depth]`, by weights of at most `top`."""
+    rows, depth = values.cols, values.rows // heads
+    dtype = I32 if MAX_WEIGHT * top * rows <= I32.maximum else I64
+    y = draft.begin(dtype, heads * rows, depth)
+    walks = (
+        Walk(weights.count, 0, rows * rows, rows, 0),
+        Walk(values.count, 0, depth * rows, rows, 0),
+    )
+    sizes = (heads, rows, depth, rows)
+    draft.put(MatMul(y.slot, weights.slot, values.slot, dtype, I16, I8, *sizes, *walks, 1))
+    return y
+
+
+def _side_by_side(draft: Draft, x: Tensor, heads: int) -> Tensor:
+    """Return `[heads · rows, depth]` as `[rows, heads · depth]`."""
+    rows, depth = x.rows // heads, x.cols
+    y = draft.begin(I8, rows, heads * depth)
+    sizes, strides = (1, heads, rows, depth), (0, rows * depth, depth, 1)
+    copied = (y.slot, x.slot, I8, x.count, y.count, sizes)
+    draft.put(Copy(*copied, 0, strides, 0, (0, depth, y.cols, 1)))
     return y

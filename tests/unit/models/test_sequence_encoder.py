@@ -25,7 +25,7 @@ from infernet.models.sequence.reals import (
     RealNorm,
 )
 from interpreter import machine
-from interpreter.program import Program
+from interpreter.program import Program, Step
 
 from .plain_encoder import PlainEncoder
 
@@ -141,6 +141,20 @@ def test_what_lies_behind_the_sequence_changes_nothing(has_words: bool) -> None:
     if not has_words:
         longer, _ = encoder_program(encoder, 64)
         assert np.array_equal(results[0], output(longer, given(encoder, 64, words)))
+
+
+def test_step_by_step_is_the_same_run() -> None:
+    real = seeded(6, has_words=True, has_classes=True)
+    encoder = quantise(replace(real, layers=real.layers[:1]), sequences(real, 5, (20,)))
+    program, _ = encoder_program(encoder, POSITIONS)
+    (words,) = sequences(real, 6, (13,))
+    data = given(encoder, POSITIONS, words)
+    memory, accumulator = machine.start(program, data.view(np.uint8)), 0
+    for step in range(program.header.steps_per_iteration):
+        accumulator, _ = machine.step(program, 1, Step(step), memory, accumulator)
+    register = memory.slots[program.header.output_slot]
+    assert register is not None
+    assert np.array_equal(register.data.view("<i4"), output(program, data))
 
 
 def test_extreme_inputs_stay_inside_the_proof() -> None:

@@ -30,7 +30,8 @@ CONFIG: dict[str, Any] = {
 
 def write(path: Path, arrays: dict[str, npt.NDArray[Any]], kinds: dict[str, str]) -> None:
     """Write a safetensors file; `kinds`: the format's name of a dtype that NumPy does not know."""
-    header, body = {"__metadata__": {"format": "pt"}}, b""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    body = b""
     for name, values in arrays.items():
         kind = kinds.get(name, {"f4": "F32", "f8": "F64", "f2": "F16"}.get(values.dtype.str[1:]))
         data = values.tobytes()
