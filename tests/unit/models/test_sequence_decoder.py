@@ -13,9 +13,10 @@ from infernet.models.sequence.decode import Choices, decoder_program
 from infernet.models.sequence.decoder import Decoder, DecoderShape, ranges_of
 from infernet.models.sequence.pieces import BEGIN_OF_TEXT, END_OF_TEXT, Pieces, read_pieces
 from infernet.models.sequence.request import encode_request
+from infernet.models.sequence.seeded_decoder import seeded_decoder
 from interpreter import machine
 from interpreter.operators import decode
-from interpreter.program import Program, Step
+from interpreter.program import Opcode, Program, Step
 from interpreter.tensors import DType
 
 from .plain_decoder import SIZES, PlainDecoder, greedy, seeded
@@ -134,6 +135,35 @@ def test_choices_that_cannot_be_are_refused() -> None:
     for tokens in ([1], [1, 80]):
         with pytest.raises(InvalidCalibration, match="two or more tokens below 80"):
             ranges_of(decoder, tokens)
+
+
+def test_bytes_come_close_where_a_few_channels_are_far_stronger() -> None:
+    shape = DecoderShape(256, 704, 2, 4, 2, 512, 64, 500_000.0)
+    decoder = seeded_decoder(shape, 7)
+    program = program_of(decoder)
+    # The scale of logits goes before that of their odds.
+    scales = [i for i, op in enumerate(program.operators) if op.opcode == Opcode.SCALE]
+    found: list[np.ndarray] = []
+
+    def observe(position: int, index: int, tensor: np.ndarray) -> None:
+        if index == scales[-2]:
+            found.append(tensor.view("<i4").astype(float))
+
+    prompt = np.random.default_rng(1).integers(0, 512, 24).tolist()
+    machine.complete(program, encode_request(prompt, 64, 512), 24, observe)
+    plain = PlainDecoder(decoder)
+    cosines = []
+    for token, integers in zip(prompt, found, strict=True):
+        reals = plain.logits(token)
+        cosines.append(integers @ reals / np.linalg.norm(integers) / np.linalg.norm(reals))
+    assert np.mean(cosines) > 0.99
+
+
+def test_seeded_layers_are_the_same_whenever_they_are_asked_for() -> None:
+    first, second = (seeded_decoder(SIZES, 7) for _ in range(2))
+    assert np.array_equal(first.layer(1).down, second.layer(1).down)
+    assert not np.array_equal(first.layer(0).down, first.layer(1).down)
+    assert not np.array_equal(first.head, seeded_decoder(SIZES, 8).head)
 
 
 def real_program(**choices: object) -> tuple[Decoder, Pieces, Program]:
