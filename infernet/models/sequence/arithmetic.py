@@ -22,6 +22,8 @@ Array = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+# A matrix is rounded so many elements at a time.
+_BLOCK_ELEMENTS = 1 << 22
 # Fractions of the largest magnitude that the search for a range tries.
 _CUTS = np.linspace(0.3, 1, 29)
 
@@ -62,7 +64,7 @@ def dyadic(factor: float, bits: int = MULTIPLIER_BITS) -> Dyadic:
 
 def widest_step(values: Array, top: int, margin: float = 1.0) -> float:
     """Return the step on which the largest magnitude, times `margin`, is `top`."""
-    largest = float(np.abs(values).max()) * margin
+    largest = max(float(values.max()), -float(values.min())) * margin
     return largest / top if largest > 0 else 1.0
 
 
@@ -87,9 +89,21 @@ def best_step(values: Array, low: int, high: int) -> float:
 
 def quantise_rows(weights: Reals) -> tuple[npt.NDArray[np.int8], Reals]:
     """Return `i8[n, k]` weights in [-127, 127] and the step of each row; a row of zeros has 1."""
-    steps = np.abs(weights).max(axis=1) / MAX_WEIGHT
+    # No copy of the weights is made: those of one layer may fill a large part of memory.
+    steps = np.maximum(weights.max(axis=1), -weights.min(axis=1)) / MAX_WEIGHT
     steps = np.where(steps > 0, steps, 1.0)
-    return nearest(weights / steps[:, None]).astype(np.int8), steps
+    return in_steps(weights, steps, np.int8), steps
+
+
+def in_steps(values: Array, steps: Reals | float, dtype: type[np.integer[Any]]) -> npt.NDArray[Any]:
+    """Return a matrix in steps, one for each row or one for all, a few rows at a time."""
+    result = np.empty(values.shape, dtype)
+    rows = max(1, _BLOCK_ELEMENTS // values.shape[1])
+    by_row = np.broadcast_to(steps, len(values))
+    for first in range(0, len(values), rows):
+        block = slice(first, first + rows)
+        result[block] = nearest(values[block] / by_row[block, None])
+    return result
 
 
 def exponent_table(entries: int = 1024, step: float = EXPONENT_STEP) -> npt.NDArray[np.int16]:

@@ -25,7 +25,7 @@ from interpreter.program import Program
 from interpreter.tensors import DType
 
 from ..errors import InvalidOption
-from .arithmetic import Array, Dyadic, Reals, dyadic, nearest, widest_step
+from .arithmetic import Array, Dyadic, Reals, dyadic, in_steps, nearest, widest_step
 from .attention import (
     TURN_BITS,
     Heads,
@@ -186,7 +186,7 @@ class _Emitter:
         made = self.output
         draft.put(Token(token.slot, 0, made.slot, self.inputs, LENGTH, PROMPT, made.count))
         step = widest_step(self.decoder.embedding, WIDE_TOP)
-        table = draft.bytes_of(nearest(self.decoder.embedding / step).astype("<i2"))
+        table = draft.bytes_of(in_steps(self.decoder.embedding, step, np.int16))
         row = draft.begin(I16, 1, shape.width)
         sizes = (1, shape.width, token.slot, I32, 1, 0, shape.vocabulary, table, 0)
         draft.put(Embed(row.slot, I16, *sizes))
