@@ -1,0 +1,1 @@
+"""Sequence models: float weights to integer parts, integer parts to programs."""

@@ -1,0 +1,97 @@
+"""Llama-class decoders as Hugging Face stores them: config.json and safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidSource
+from .arithmetic import Array
+from .decoder import Decoder, DecoderLayer, DecoderShape
+from .safetensors import Safetensors, read_json
+
+_LAYER_NAMES = {
+    "attention_norm": "input_layernorm",
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "out": "self_attn.o_proj",
+    "hidden_norm": "post_attention_layernorm",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+}
+# What changes the arithmetic, with the value that leaves it as the program has it.
+_PLAIN = {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu", "rope_scaling": None}
+
+
+def read_llama(folder: Path) -> Decoder:
+    """Return the decoder in a folder, its weights mapped from disk, or raise InvalidSource."""
+    path = folder / "config.json"
+    config = read_json(path)
+    for name, plain in _PLAIN.items():
+        if config.get(name, plain) != plain:
+            raise InvalidSource(f"{path}: {name} = {config[name]} is not supported, only {plain}")
+    try:
+        shape = _shape(config)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise InvalidSource(f"{path}: {error!r}; it is not that of a Llama model") from None
+    weights = Safetensors(folder)
+
+    def layer(index: int) -> DecoderLayer:
+        parts = {
+            part: _array(weights, f"model.layers.{index}.{name}.weight", sizes)
+            for (part, name), sizes in zip(_LAYER_NAMES.items(), _sizes(shape), strict=True)
+        }
+        for part in ("query", "key"):
+            parts[part] = paired(parts[part], shape.head)
+        return DecoderLayer(**parts)
+
+    matrix = (shape.vocabulary, shape.width)
+    embedding = _array(weights, "model.embed_tokens.weight", matrix)
+    is_tied = config.get("tie_word_embeddings", False)
+    head = embedding if is_tied else _array(weights, "lm_head.weight", matrix)
+    return Decoder(shape, embedding, layer, _array(weights, "model.norm.weight", matrix[1:]), head)
+
+
+def paired(weights: Array, head: int) -> Array:
+    """Return rows in which the two of a rotated pair are neighbours, not half a head apart."""
+    outputs, inputs = weights.shape
+    halves = weights.reshape(outputs // head, 2, head // 2, inputs)
+    return halves.swapaxes(1, 2).reshape(outputs, inputs)
+
+
+def _shape(config: Mapping[str, Any]) -> DecoderShape:
+    heads = int(config["num_attention_heads"])
+    shape = DecoderShape(
+        width=int(config["hidden_size"]),
+        hidden=int(config["intermediate_size"]),
+        layers=int(config["num_hidden_layers"]),
+        heads=heads,
+        kv_heads=int(config.get("num_key_value_heads") or heads),
+        vocabulary=int(config["vocab_size"]),
+        context=int(config["max_position_embeddings"]),
+        theta=float(config.get("rope_theta", 10_000.0)),
+        epsilon=float(config["rms_norm_eps"]),
+    )
+    head = config.get("head_dim") or shape.head
+    if shape.width != heads * head or head % 2 or heads % shape.kv_heads:
+        raise ValueError(f"{heads} heads of {head} and {shape.kv_heads} for keys do not fit")
+    return shape
+
+
+def _sizes(shape: DecoderShape) -> list[tuple[int, ...]]:
+    """Return the sizes of a layer's parts, in the order of their names."""
+    square, narrow = (shape.width, shape.width), (shape.kv_width, shape.width)
+    norm, up = (shape.width,), (shape.hidden, shape.width)
+    return [norm, square, narrow, narrow, square, norm, up, up, up[::-1]]
+
+
+def _array(weights: Mapping[str, Array], name: str, sizes: tuple[int, ...]) -> Array:
+    if name not in weights:
+        raise InvalidSource(f"the weights have no '{name}'; a shard may be missing")
+    array = weights[name]
+    if array.shape != sizes:
+        raise InvalidSource(f"'{name}' is {array.shape}, but config.json asks for {sizes}")
+    return array
