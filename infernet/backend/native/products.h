@@ -1,8 +1,5 @@
-/* Exact integer products of matrices, as the machine's MATMUL defines them.
- *
- * out[r, c] = sum over k of (a[r, k] - a_zero) * (w[c, k] - w_zero), neighbours in depth side by
- * side in memory. Every processor, kernel and number of threads gives the same bits.
- */
+/* Exact products of integer matrices, as the machine's MATMUL defines them. */
+
 #ifndef INFERNET_PRODUCTS_H
 #define INFERNET_PRODUCTS_H
 
@@ -11,9 +8,10 @@
 
 enum { PRODUCTS_U8, PRODUCTS_I8, PRODUCTS_I16 };
 
-/* `a`: [rows, depth], `w`: [columns, depth] of their kind; zero points in the kind's range.
- * `out`: [rows, columns], i32 into which sums are clamped, or i64 with out_wide. It overlaps
- * neither operand. Strides, from row to row, are in elements. depth is below 2^24. */
+/* out[r, c] = sum over k of (a[r, k] - a_zero) * (w[c, k] - w_zero).
+ *
+ * Strides are in elements, of rows of `a`, rows of `w` (columns of the product) and rows of `out`.
+ * `out_wide`: 0 for i32, to which sums are clamped, 1 for i64. */
 struct products {
     const void *a, *w;
     int a_kind, w_kind;
@@ -26,11 +24,10 @@ struct products {
     int threads;
 };
 
-/* Return 0, or -1 when memory for scratch runs out. Any thread may call it at any time. */
+/* Returns 0, or -1 where memory ran out. */
 int infernet_products(const struct products *p);
 
-/* Choose the kernels by the widest instructions allowed: 0 portable, 1 AVX2, 2 AVX-512 VNNI; return
- * the name of those now in use, the widest below that this processor has. Not while any run. */
+/* Selects kernels no wider than a level: 0 portable, 1 AVX2, 2 AVX-512. Returns their name. */
 const char *infernet_products_use(int widest);
 
 #endif
