@@ -1,5 +1,8 @@
-/* Exact products of integer matrices, as the machine's MATMUL defines them. */
-
+/* Exact integer products of matrices, as the machine's MATMUL defines them.
+ *
+ * out[r, c] = sum over k of (a[r, k] - a_zero) * (w[c, k] - w_zero), neighbours in depth side by
+ * side in memory. Every processor, kernel and number of threads gives the same bits.
+ */
 #ifndef INFERNET_PRODUCTS_H
 #define INFERNET_PRODUCTS_H
 
@@ -8,10 +11,9 @@
 
 enum { PRODUCTS_U8, PRODUCTS_I8, PRODUCTS_I16 };
 
-/* out[r, c] = sum over k of (a[r, k] - a_zero) * (w[c, k] - w_zero).
- *
- * Strides are in elements, of rows of `a`, rows of `w` (columns of the product) and rows of `out`.
- * `out_wide`: 0 for i32, to which sums are clamped, 1 for i64. */
+/* `a`: [rows, depth], `w`: [columns, depth] of their kind; zero points in the kind's range.
+ * `out`: [rows, columns], i32 into which sums are clamped, or i64 with out_wide. It overlaps
+ * neither operand. Strides, from row to row, are in elements. depth is below 2^24. */
 struct products {
     const void *a, *w;
     int a_kind, w_kind;
@@ -24,10 +26,11 @@ struct products {
     int threads;
 };
 
-/* Returns 0, or -1 where memory ran out. */
+/* Return 0, or -1 when memory for scratch runs out. Any thread may call it at any time. */
 int infernet_products(const struct products *p);
 
-/* Selects kernels no wider than a level: 0 portable, 1 AVX2, 2 AVX-512. Returns their name. */
+/* Choose the kernels by the widest instructions allowed: 0 portable, 1 AVX2, 2 AVX-512 VNNI; return
+ * the name of those now in use, the widest below that this processor has. Not while any run. */
 const char *infernet_products_use(int widest);
 
 #endif
