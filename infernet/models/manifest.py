@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from .errors import CorruptModel
 
 FORMAT = 1
+# Integers of more than a byte that a program of sequences takes or gives as they are.
+WIDE = {"int16": "<i2", "int32": "<i4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Coding:
 
     `layout`: how the source orders its axes (nchw, nhwc or flat; of an output also how the
     program does). `source_dtype`: float32, uint8 or int8; integers of the source are these bytes,
-    signed ones less 128.
+    signed ones less 128. Models of sequences have int16 or int32: the program's own integers.
     """
 
     scale: float
@@ -46,6 +48,28 @@ class Pixels:
     invert: bool = False
 
 
+Task = Literal["generate", "classify", "embed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """How text becomes the input of a program, and its output text, classes or a vector.
+
+    `positions`: tokens of one request at most, made ones included. `vocabulary`: tokens there are.
+    `end_tokens` end a run that makes one; `begin_tokens` come before every prompt.
+    `chat_template`: of Jinja, "" where the model knows no chats. `output_step`: of an output's unit
+    (0 where the output is tokens). The tokenizer lies beside the manifest.
+    """
+
+    task: Task
+    positions: int
+    vocabulary: int
+    end_tokens: tuple[int, ...] = ()
+    begin_tokens: tuple[int, ...] = ()
+    chat_template: str = ""
+    output_step: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The description that is stored beside a program. Hashes are hex."""
@@ -62,6 +86,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     operator_names: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    text: Text | None = None
 
     def encode(self) -> str:
         """Return the manifest as JSON."""
@@ -81,6 +106,10 @@ class Manifest:
             if pixels is not None:
                 pair = {key: tuple(pixels[key]) for key in ("mean", "deviation")}
                 fields["pixels"] = Pixels(**{**pixels, **pair})
+            text_fields = fields.get("text")
+            if text_fields is not None:
+                lists = {key: tuple(text_fields[key]) for key in ("end_tokens", "begin_tokens")}
+                fields["text"] = Text(**{**text_fields, **lists})
             for name in ("labels", "notes", "operator_names"):
                 fields[name] = tuple(fields[name])
             return cls(**fields)
@@ -93,6 +122,8 @@ class Manifest:
 def input_bytes(manifest: Manifest, data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Return the program's input for the source's input `data`, in the source's shape and type."""
     coding = manifest.input
+    if coding.source_dtype in WIDE:
+        return np.ascontiguousarray(data, WIDE[coding.source_dtype]).ravel().view(np.uint8)
     if coding.source_dtype == "float32":
         coded = np.clip(np.rint(data / coding.scale) + coding.zero, 0, 255).astype(np.uint8)
     else:
@@ -106,6 +137,8 @@ def input_bytes(manifest: Manifest, data: npt.NDArray[Any]) -> npt.NDArray[np.ui
 def output_numbers(manifest: Manifest, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return the real numbers that a program's output stands for, in the source's order, flat."""
     coding = manifest.output
+    if coding.source_dtype in WIDE:
+        return data.view(WIDE[coding.source_dtype]).astype(np.float64) * coding.scale
     reals = (data.astype(np.float64) - coding.zero) * coding.scale
     if coding.layout == "nhwc":
         _, channels, height, width = coding.source_shape

@@ -4,6 +4,7 @@
                   operators.bin   the descriptors, one after another
                   constants.bin   the constants blob
                   manifest.json   the description
+                  tokenizer.json  of a model of text: its tokenizer
 
 The folder `models` lies in INFERNET_DATA_DIR (default: the user's data folder). Models that ship
 with the package are found too, after the user's own.
@@ -38,6 +39,7 @@ _HEADER, _OPERATORS, _CONSTANTS, _MANIFEST = FILES = (
     "constants.bin",
     "manifest.json",
 )
+TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,13 @@ def check_name(name: str) -> str:
     return name
 
 
-def save_model(model: Model, *, folder: Path | None = None, replace: bool = False) -> Path:
+def save_model(
+    model: Model, *, folder: Path | None = None, replace: bool = False, tokenizer: str | None = None
+) -> Path:
     """Write a model and return its folder; a reader sees the whole of it or nothing.
 
-    Another model of the same name stays unless `replace`. Raises UnusableStore where the folder
-    cannot be written.
+    `tokenizer`: of a model of text, the JSON of the `tokenizers` library. Another model of the
+    same name stays unless `replace`. Raises UnusableStore where the folder cannot be written.
     """
     parent = models_dir() if folder is None else folder
     target = parent / check_name(model.manifest.name)
@@ -91,6 +95,8 @@ def save_model(model: Model, *, folder: Path | None = None, replace: bool = Fals
         fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
         try:
             _write(model, fresh / "new")
+            if tokenizer is not None:
+                (fresh / "new" / TOKENIZER).write_text(tokenizer, encoding="utf-8")
             _put_in_place(fresh / "new", target, fresh / "old")
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -125,12 +131,12 @@ def _put_in_place(content: Path, target: Path, old: Path) -> None:
 
 def load_model(name_or_path: str | Path, hash_bytes: HashBytes = tree_of_bytes) -> Model:
     """Return a stored model, its constants mapped from disk and all of it checked by root."""
-    return _read(_find(name_or_path), hash_bytes)
+    return _read(find_model(name_or_path), hash_bytes)
 
 
 def load_manifest(name_or_path: str | Path) -> Manifest:
     """Return the description of a stored model alone, unchecked."""
-    return _read_manifest(_find(name_or_path))
+    return _read_manifest(find_model(name_or_path))
 
 
 def list_models() -> list[Entry]:
@@ -144,7 +150,8 @@ def list_models() -> list[Entry]:
     return [found[name] for name in sorted(found)]
 
 
-def _find(name_or_path: str | Path) -> Path:
+def find_model(name_or_path: str | Path) -> Path:
+    """Return the folder of a stored model, or raise UnknownModel."""
     text = str(name_or_path)
     if _NAME.fullmatch(text):
         for folder in (models_dir(), shipped_dir()):

@@ -41,6 +41,13 @@ class DecoderShape:
         """Return the width of all keys, or of all values, of a position."""
         return self.kv_heads * self.head
 
+    @property
+    def weights(self) -> int:
+        """Return how many weights the matrices hold, embedding and head included."""
+        width = self.width
+        layer = 2 * width * width + 2 * self.kv_width * width + 3 * self.hidden * width
+        return self.layers * layer + 2 * self.vocabulary * width
+
     def turns(self, positions: int) -> Reals:
         """Return the rotary angles `f64[positions, head / 2]`."""
         frequencies = self.theta ** (-np.arange(0, self.head, 2) / self.head)

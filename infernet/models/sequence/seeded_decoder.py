@@ -1,4 +1,4 @@
-"""Decoders of true shapes with seeded weights: no trained ones of this size ship with the project."""
+"""Decoders of true shapes with seeded weights: no trained ones of this size ship."""
 
 from __future__ import annotations
 
