@@ -8,6 +8,7 @@ from importlib import import_module
 
 NAMES = (
     "executor",
+    "encoder",
     "prover",
     "reference",
     "imports",
