@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -24,6 +25,8 @@ Bytes = npt.NDArray[np.uint8]
 # Some tokenizers drop the space before the first token of a text: text that is made goes on after
 # this one.
 _ANCHOR = "a"
+# No character. Inside what looks like a special token of a message it keeps it from being one.
+_BREAK = "\U0010ffff"
 
 
 class Message(TypedDict):
@@ -86,8 +89,14 @@ class Codec:
 
     def __init__(self, text: Text, tokenizer: Tokenizer) -> None:
         self.text = text
+        # What anybody writes is text: special tokens come from the template alone.
+        tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self._silent = frozenset((*text.begin_tokens, *text.end_tokens))
+        added = tokenizer.get_added_tokens_decoder()
+        self._special = {token.content: i for i, token in added.items() if token.special}
+        names = sorted(self._special, key=len, reverse=True)
+        self._marks = re.compile("|".join(map(re.escape, names)) or r"(?!)")
 
     @classmethod
     def of(cls, model: str | Path) -> Codec:
@@ -130,7 +139,8 @@ class Codec:
     def tokens_of(self, prompt: Prompt) -> list[int]:
         """Return the tokens of a prompt, those that begin every text included.
 
-        Tokens that are given as numbers stay as they are.
+        Tokens that are given as numbers stay as they are. Names of special tokens in a text or in
+        a message are text.
         """
         if isinstance(prompt, str):
             return self._tokens(prompt)
@@ -140,19 +150,42 @@ class Codec:
         if len(tokens) == len(prompt):
             return tokens
         messages = [part for part in prompt if not isinstance(part, int)]
-        return self._tokens(self.chat_text(messages))
+        return list(self._chat_tokens(self._rendered(messages)))
 
     def chat_text(self, messages: Sequence[Message]) -> str:
         """Return a chat as the model reads it, ready for its answer. Begin tokens are not in it."""
+        return self._rendered(messages).replace(_BREAK, "")
+
+    def _rendered(self, messages: Sequence[Message]) -> str:
+        """Return a chat with every special token broken that is not the template's own."""
         if not self.text.chat_template:
             raise InvalidInput("this model has no chat template; send it a plain prompt")
         try:
             template = _environment().from_string(self.text.chat_template)
             return template.render(
-                messages=messages, bos_token="", eos_token="", add_generation_prompt=True
+                messages=[self._broken(each) for each in messages],
+                bos_token="",
+                eos_token="",
+                add_generation_prompt=True,
             )
         except (TemplateError, TypeError, ValueError, OverflowError) as error:
             raise InvalidInput(f"the chat template does not take these messages: {error}") from None
+
+    def _broken(self, message: Message) -> Message:
+        content = message["content"]
+        if _BREAK in content:
+            raise InvalidInput("a message holds U+10FFFF, which is no character; leave it out")
+        broken = self._marks.sub(lambda mark: f"{mark[0][0]}{_BREAK}{mark[0][1:]}", content)
+        return Message(role=message["role"], content=broken)
+
+    def _chat_tokens(self, rendered: str) -> Iterator[int]:
+        yield from self.text.begin_tokens
+        start = 0
+        for mark in self._marks.finditer(rendered):
+            yield from self._encoded(rendered[start : mark.start()].replace(_BREAK, ""))
+            yield self._special[mark[0]]
+            start = mark.end()
+        yield from self._encoded(rendered[start:].replace(_BREAK, ""))
 
     def decode_output(
         self, output: Bytes, prompt_length: int, iterations: int, *, halted: bool
@@ -183,12 +216,14 @@ class Codec:
         return output.view("<i4").astype(np.float64) * self.text.output_step
 
     def _tokens(self, text: str) -> list[int]:
+        return [*self.text.begin_tokens, *self._encoded(text)]
+
+    def _encoded(self, text: str) -> list[int]:
         is_encoder = self.text.task != "generate"
         try:
-            found = self._tokenizer.encode(text, add_special_tokens=is_encoder).ids
+            return list(self._tokenizer.encode(text, add_special_tokens=is_encoder).ids)
         except (TypeError, ValueError, UnicodeError) as error:
             raise InvalidInput(f"the text cannot be encoded: {error}") from None
-        return [*self.text.begin_tokens, *found]
 
     def _sequence(self, tokens: Sequence[int]) -> Request:
         """Return the input of an encoder: ids, then how many of them count."""
