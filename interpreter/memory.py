@@ -21,6 +21,7 @@ from .errors import InvalidWitness
 from .merkle import (
     EMPTY,
     HASH_BYTES,
+    AnyTree,
     Hash,
     HashBytes,
     Tree,
@@ -135,7 +136,7 @@ class RecordingMemory:
     """
 
     live: LiveMemory
-    constants_tree: Tree
+    constants_tree: AnyTree
     items: list[bytes] = field(default_factory=list)
 
     @property

@@ -11,11 +11,17 @@ from typing import NewType
 import numpy as np
 import numpy.typing as npt
 
+from .errors import InvalidProgram
 from .tensors import LEAF_BYTES, depth_of
 
 Hash = NewType("Hash", bytes)
 HASH_BYTES = 32
 EMPTY = Hash(bytes(HASH_BYTES))
+
+# A coarse tree keeps no hash below this height: one of 32 bytes for each 64 KiB.
+COARSE_HEIGHT = 8
+PART_BYTES = LEAF_BYTES << COARSE_HEIGHT
+_STRIDE_BYTES = 256 * PART_BYTES
 
 
 def digest(data: bytes | memoryview) -> Hash:
@@ -102,3 +108,66 @@ def tree_of_bytes(data: npt.NDArray[np.uint8]) -> Tree:
 
 HashBytes = Callable[[npt.NDArray[np.uint8]], Tree]
 """Builds a tensor tree: `tree_of_bytes`, or a faster equal of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseTree:
+    """The tensor tree of a long byte string; hashes below `COARSE_HEIGHT` are made when asked for.
+
+    `data: u8[n]`. `top`: the tree over the roots of its parts of `PART_BYTES`.
+    """
+
+    data: npt.NDArray[np.uint8]
+    top: Tree
+    hash_bytes: HashBytes
+
+    @property
+    def root(self) -> Hash:
+        """Return the root hash."""
+        return self.top.root
+
+    @property
+    def depth(self) -> int:
+        """Return the number of levels above the leaves."""
+        return self.top.depth + COARSE_HEIGHT
+
+    def path(self, index: int) -> list[Hash]:
+        """Return the siblings of leaf `index`, leaf upwards.
+
+        Raises InvalidProgram if the bytes around it are not those that the tree was made of.
+        """
+        part, inside = divmod(index, 1 << COARSE_HEIGHT)
+        start = part * PART_BYTES
+        tree = self.hash_bytes(_whole_parts(self.data[start : start + PART_BYTES]))
+        if tree.root != self.top.node(0, part):
+            raise InvalidProgram(
+                f"bytes {start} to {start + PART_BYTES} of the constants have changed on disk"
+            )
+        return tree.path(inside) + self.top.path(part)
+
+
+AnyTree = Tree | CoarseTree
+
+
+def coarse_tree(
+    data: npt.NDArray[np.uint8], hash_bytes: HashBytes = tree_of_bytes, roots: bytes = b""
+) -> CoarseTree:
+    """Return the coarse tree over `data: u8[n]`, n above `PART_BYTES`.
+
+    `roots`: of its parts, one after another, where they are known; nothing is read then.
+    """
+    if not roots:
+        starts = range(0, len(data), _STRIDE_BYTES)
+        parts = (_whole_parts(data[start : start + _STRIDE_BYTES]) for start in starts)
+        roots = b"".join(hash_bytes(part).levels[COARSE_HEIGHT] for part in parts)
+    return CoarseTree(data, tree_of_hashes(roots, _padding_of_parts), hash_bytes)
+
+
+def _whole_parts(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return bytes with zeros up to the end of their last part."""
+    missing = -len(data) % PART_BYTES
+    return np.pad(data, (0, missing)) if missing else data
+
+
+def _padding_of_parts(height: int) -> Hash:
+    return zero_root(height + COARSE_HEIGHT)

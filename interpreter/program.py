@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import NewType
@@ -13,11 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InvalidProgram, InvalidStep
-from .merkle import HASH_BYTES, Hash, HashBytes, digest, empty_root, tree_of_bytes, tree_of_hashes
+from .merkle import (
+    HASH_BYTES,
+    AnyTree,
+    Hash,
+    digest,
+    empty_root,
+    tree_of_bytes,
+    tree_of_hashes,
+)
 from .merkle import Tree as Tree
 from .tensors import DType, TensorType
 
 Step = NewType("Step", int)
+
+HashConstants = Callable[[npt.NDArray[np.uint8]], AnyTree]
+"""Builds the tree over a program's constants: `tree_of_bytes`, or an equal of it."""
 
 VERSION = 1
 FIELD_COUNT = 28
@@ -196,7 +207,7 @@ class Program:
     header: Header
     operators: tuple[Operator, ...]
     constants: npt.NDArray[np.uint8]
-    constants_tree: Tree
+    constants_tree: AnyTree
     operators_tree: Tree
     _first_steps: list[int] = field(default_factory=list)
 
@@ -232,7 +243,7 @@ def assemble(
     input_shape: tuple[int, int, int, int],
     output_shape: tuple[int, int, int, int],
     max_iterations: int = 1,
-    hash_bytes: HashBytes = tree_of_bytes,
+    hash_bytes: HashConstants = tree_of_bytes,
 ) -> Program:
     """Number the steps, hash the parts and return the program; validation is separate.
 
@@ -267,7 +278,7 @@ def load(
     header: Header,
     operators: Sequence[Operator],
     constants: npt.NDArray[np.uint8],
-    constants_tree: Tree,
+    constants_tree: AnyTree,
     descriptors: Tree,
 ) -> Program:
     """Return a program whose trees match its header, or raise InvalidProgram."""

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from interpreter.merkle import Tree, tree_of_bytes, zero_root
+from interpreter.merkle import AnyTree, Tree, coarse_tree, tree_of_bytes, zero_root
 
 MAX_DEPTH = 40
+# The tree over more constants than this would take a quarter of their room.
+COARSE_BYTES = 1 << 26
 _PADDING = b"".join(zero_root(height) for height in range(MAX_DEPTH))
 
 
@@ -40,3 +42,8 @@ def hash_bytes(data: npt.NDArray[np.uint8]) -> Tree:
     if _NATIVE is None:
         return tree_of_bytes(data)
     return Tree(_NATIVE.levels(data, _PADDING), zero_root)
+
+
+def hash_constants(data: npt.NDArray[np.uint8]) -> AnyTree:
+    """Return the tree over constants, a coarse one where they are large."""
+    return hash_bytes(data) if len(data) <= COARSE_BYTES else coarse_tree(data, hash_bytes)

@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interpreter.errors import InvalidProgram
 from interpreter.merkle import (
+    COARSE_HEIGHT,
     EMPTY,
+    HASH_BYTES,
+    PART_BYTES,
+    coarse_tree,
     digest,
     empty_root,
     fold,
@@ -75,3 +80,25 @@ def test_leaf_counts_round_up_by_bytes_not_elements() -> None:
     assert TensorType(DType.I64, 32).leaf_count == 1
     assert TensorType(DType.I64, 33).leaf_count == 2
     assert TensorType(DType.U8, 257).depth == 1
+
+
+@pytest.mark.parametrize("size", [PART_BYTES + 1, 3 * PART_BYTES, 260 * PART_BYTES + 777])
+def test_a_coarse_tree_is_the_tree_without_its_lower_hashes(size: int) -> None:
+    data = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8)
+    tree, coarse = tree_of_bytes(data), coarse_tree(data)
+    assert (coarse.root, coarse.depth) == (tree.root, tree.depth)
+    leaves = -(-size // 256)
+    for index in (0, 1, 255, 256, leaves // 2, leaves - 1):
+        assert coarse.path(index) == tree.path(index)
+    roots = coarse.top.levels[0]
+    assert len(roots) == HASH_BYTES * -(-leaves >> COARSE_HEIGHT)
+    assert coarse_tree(data, roots=roots) == coarse
+
+
+def test_a_coarse_tree_proves_no_bytes_but_its_own() -> None:
+    data = np.zeros(2 * PART_BYTES, np.uint8)
+    tree = coarse_tree(data)
+    data[PART_BYTES + 5] = 1
+    assert tree.path(3) == tree_of_bytes(np.zeros(2 * PART_BYTES, np.uint8)).path(3)
+    with pytest.raises(InvalidProgram, match="bytes 65536 to 131072 of the constants"):
+        tree.path(256)
