@@ -1,13 +1,9 @@
-"""Steps of programs too large to hold: only the leaves that a step touches exist.
-
-What a step touches does not depend on data, so a first pass with noise finds the leaves, and a
-second one puts them under trees whose other nodes are noise.
-"""
+"""Steps of the largest programs that can be registered; what a step does not touch is noise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -15,7 +11,6 @@ import numpy as np
 from interpreter import machine
 from interpreter.errors import InvalidProgram
 from interpreter.machine import OneStepProof
-from interpreter.memory import leaves_of
 from interpreter.merkle import Hash, digest, empty_root
 from interpreter.operators import (
     Add,
@@ -34,6 +29,8 @@ from interpreter.operators import (
 from interpreter.program import Header, Location, Step
 from interpreter.tensors import LEAF_BYTES, DType, TensorType, depth_of
 
+from .sparse import SparseMemory, SparseTree
+
 SLOT_DEPTH = 7
 OPERATORS = 65_535
 CONSTANTS_BYTES = 1 << 40
@@ -43,94 +40,6 @@ SLOTS = {"dst": 126, "a": 21, "b": 42}
 BYTES = (DType.U8, DType.I8)
 
 Recipe = Callable[[np.random.Generator], Instruction]
-
-
-@dataclass
-class SparseTree:
-    """A tree of a given depth whose unknown nodes are noise."""
-
-    depth: int
-    salt: bytes
-    leaves: dict[int, bytes] = field(default_factory=dict)
-
-    def node(self, height: int, index: int) -> bytes:
-        """Return a node; it is noise unless a known leaf lies under it."""
-        if not any(leaf >> height == index for leaf in self.leaves):
-            return digest(self.salt + bytes([height]) + index.to_bytes(8))
-        if height == 0:
-            return self.leaves[index]
-        return digest(self.node(height - 1, 2 * index) + self.node(height - 1, 2 * index + 1))
-
-    @property
-    def root(self) -> Hash:
-        """Return the root."""
-        return Hash(self.node(self.depth, 0))
-
-    def path(self, index: int) -> list[bytes]:
-        """Return the siblings of a leaf, leaf upwards."""
-        return [self.node(height, (index >> height) ^ 1) for height in range(self.depth)]
-
-
-@dataclass
-class SparseMemory:
-    """A memory of noise that keeps what a step touched and writes its witness."""
-
-    noise: Callable[[int], bytes]
-    touched: list[tuple[int, TensorType | None, int]] = field(default_factory=list)
-    content: dict[tuple[int, int], bytes] = field(default_factory=dict)
-
-    def _leaf(self, slot: int, kind: TensorType | None, leaf: int) -> bytes:
-        self.touched.append((slot, kind, leaf))
-        return self.content.setdefault((slot, leaf), self.noise(LEAF_BYTES))
-
-    def read(self, slot: int, kind: TensorType, start: int, stop: int) -> bytes:
-        return b"".join(self._leaf(slot, kind, leaf) for leaf in leaves_of(start, stop))[
-            start % LEAF_BYTES :
-        ][: stop - start]
-
-    def read_constant(self, start: int, stop: int) -> bytes:
-        found = b"".join(self._leaf(-1, None, leaf) for leaf in leaves_of(start, stop))
-        return found[start % LEAF_BYTES :][: stop - start]
-
-    def store(self, slot: int, kind: TensorType, start: int, data: bytes) -> None:
-        self._leaf(slot, kind, start // LEAF_BYTES)
-
-    def begin(self, slot: int, kind: TensorType) -> None:
-        self.touched.append((slot, None, 0))
-
-    def free(self, slot: int) -> None:
-        self.touched.append((slot, None, 0))
-
-    def keep_only(self, slot: int) -> None:
-        self.touched.append((slot, None, 0))
-
-    def trees(self) -> tuple[SparseTree, SparseTree, dict[int, SparseTree]]:
-        """Return the trees of the slots, of the constants, and of each touched tensor."""
-        tensors: dict[int, SparseTree] = {}
-        slots = SparseTree(SLOT_DEPTH, b"slots")
-        constants = SparseTree(depth_of(CONSTANTS_BYTES // LEAF_BYTES), b"constants")
-        for slot, kind, leaf in self.touched:
-            if slot < 0:
-                constants.leaves[leaf] = digest(self.content[-1, leaf])
-            elif kind is not None:
-                tree = tensors.setdefault(slot, SparseTree(kind.depth, bytes([slot])))
-                tree.leaves[leaf] = digest(self.content[slot, leaf])
-        for slot in {slot for slot, _, _ in self.touched if slot >= 0}:
-            slots.leaves[slot] = tensors[slot].root if slot in tensors else digest(bytes([slot]))
-        return slots, constants, tensors
-
-    def witness(self) -> tuple[bytes, Hash, Hash]:
-        """Return the witness, the memory root and the constants root."""
-        slots, constants, tensors = self.trees()
-        items = []
-        for slot, kind, leaf in self.touched:
-            if slot < 0:
-                items += [self.content[-1, leaf], *constants.path(leaf)]
-            elif kind is None:
-                items += [slots.leaves[slot], *slots.path(slot)]
-            else:
-                items += [self.content[slot, leaf], *tensors[slot].path(leaf), *slots.path(slot)]
-        return b"".join(items), slots.root, constants.root
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +60,8 @@ def extreme_step(
 
     The step is one of any of up to three iterations. `is_zero`: all data is 0, else it is noise.
     """
-    memory = SparseMemory(bytes if is_zero else rng.bytes)
+    leaf = bytes if is_zero else rng.bytes
+    memory = SparseMemory(SLOT_DEPTH, leaf, lambda _: leaf(LEAF_BYTES))
     iterations = int(rng.integers(1, 4))
     iteration = int(rng.integers(iterations))
     accumulator = int(rng.integers(-(2**63), 2**63))
@@ -177,10 +87,11 @@ def extreme_step(
     operator = replace(instruction.encode(), first_step=first)
     where = Location(iteration, position, index)
     machine.execute(operator, header, where, iteration == iterations - 1, memory, accumulator)
-    witness, memory_root, constants_root = memory.witness()
+    constants = SparseTree(depth_of(CONSTANTS_BYTES // LEAF_BYTES), b"constants", memory.constants)
+    witness, memory_root = memory.witness(constants)
     descriptor = operator.encode()
     operators = SparseTree(depth_of(OPERATORS), b"operators", {position: digest(descriptor)})
-    header = replace(header, operators_root=operators.root, constants_root=constants_root)
+    header = replace(header, operators_root=operators.root, constants_root=constants.root)
     proof = OneStepProof(
         header.encode(),
         False,
