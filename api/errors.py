@@ -2,7 +2,9 @@
 
 GatewayError
 ├── InvalidTask       a request that no repetition makes acceptable; `field` says what is wrong
-│   └── UnknownModel  it names a model that this gateway does not serve
+│   ├── UnknownModel  it names a model that this gateway does not serve
+│   ├── PromptTooLong a prompt and what is to follow it pass what the model can hold
+│   └── InvalidMember a member of a request in OpenAI's protocol is wrong; `code` says how
 ├── UnknownTask       no task of that id is known here or on chain
 ├── KeyReused         an idempotency key came again with another request; nothing was accepted
 ├── BudgetExceeded    the account may not spend so much; nothing was accepted
@@ -14,6 +16,10 @@ GatewayError
 ├── NotAMember        a session of the pool is over, or never was
 ├── NotOffered        a miner asks for a task that is not offered to it
 ├── NoProof           no one-step proof decided a dispute
+├── Unanswered        a task was accepted, and what was waited for is not there
+│   ├── StillOpen     its result takes longer than the client waits; it goes on
+│   ├── EndedWithout  it ended without a result; its fee came back
+│   └── ResultVoid    its result was told already and is proven false
 ├── Stopping          the gateway is ending, or has not begun; nothing was accepted
 └── BlobDamaged       a stored input is not what its name says
 """
@@ -39,6 +45,18 @@ class InvalidTask(GatewayError):
 
 class UnknownModel(InvalidTask):
     """A request names a model that is not served."""
+
+
+class PromptTooLong(InvalidTask):
+    """More tokens than the model has positions."""
+
+
+class InvalidMember(InvalidTask):
+    """A member of a request in OpenAI's protocol. `code`: that of its error."""
+
+    def __init__(self, field: str, message: str, code: str) -> None:
+        super().__init__(field, message)
+        self.code = code
 
 
 class UnknownTask(GatewayError):
@@ -85,6 +103,29 @@ class NotOffered(GatewayError):
 
 class NoProof(GatewayError):
     """A dispute ended, or stands, without a proven step."""
+
+
+class Unanswered(GatewayError):
+    """A task was accepted, and the result that was waited for is not there. `task_id`: in hex."""
+
+    # A client that repeats the request would pay for another task.
+    headers: ClassVar[dict[str, str]] = {"x-should-retry": "false"}
+
+    def __init__(self, task_id: str, message: str) -> None:
+        super().__init__(f"task {task_id} {message}")
+        self.task_id = task_id
+
+
+class StillOpen(Unanswered):
+    """A task's result takes longer than the client waits."""
+
+
+class EndedWithout(Unanswered):
+    """A task is refunded or failed."""
+
+
+class ResultVoid(Unanswered):
+    """A result was told and is false."""
 
 
 class Stopping(GatewayError):

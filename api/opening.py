@@ -20,6 +20,7 @@ from infernet.chain.wallet import KeySigner, Wallet
 from infernet.config import Config
 from infernet.models.pipeline import Model
 from infernet.models.store import list_models, load_model
+from infernet.models.text import Codec
 from infernet.store.journal import Journal
 
 from .access.limits import Limits
@@ -47,6 +48,11 @@ def opened(config: Config) -> Iterator[Office]:
     folder = use_data_dir(config)
     names = config.infernet.models or [entry.name for entry in list_models()]
     models = [load_model(name, hash_bytes) for name in names]
+    codecs = {
+        model.manifest.name: Codec.of(name)
+        for name, model in zip(names, models, strict=True)
+        if model.manifest.text
+    }
     chain = open_chain(config)
     signer = KeySigner(unlock(config))
     with closing(open_account_database(config, chain, signer.address)) as database:
@@ -55,7 +61,7 @@ def opened(config: Config) -> Iterator[Office]:
         policy = SendPolicy(confirmations=config.network.confirmations, max_fee=fee)
         journal = Journal(database, signer.address)
         wallet = Wallet(chain, signer, journal=journal, policy=policy)
-        gateway = Gateway.open(contracts, wallet, folder, models, settings_of(config))
+        gateway = Gateway.open(contracts, wallet, folder, models, settings_of(config), codecs)
         with closing(gateway):
             yield Office(gateway, models)
 

@@ -17,12 +17,15 @@ from infernet.audit.errors import AuditError, NotAsserted, UnknownMatter
 from infernet.chain.errors import ChainError
 from infernet.store.errors import StoreError
 
+from . import openai_problems
 from .errors import (
     BadChallenge,
     BlobDamaged,
     BudgetExceeded,
     DepositTooSmall,
+    EndedWithout,
     GatewayError,
+    InvalidMember,
     InvalidTask,
     KeyReused,
     MalformedBody,
@@ -30,7 +33,11 @@ from .errors import (
     NoRoom,
     NotAMember,
     NotOffered,
+    PromptTooLong,
+    ResultVoid,
+    StillOpen,
     Stopping,
+    Unanswered,
     UnknownModel,
     UnknownTask,
     UnsupportedType,
@@ -83,27 +90,35 @@ TABLE = (
     Problem("unsupported-type", 415, "This type of body is not read", "See the types accepted."),
     Problem("encoding-refused", 415, "The body is compressed", "Send it as it is."),
     Problem("invalid-request", 422, "A part of the request is wrong", "Correct `errors`."),
+    Problem("prompt-too-long", 422, "The prompt does not fit", "Send less, or ask for less."),
     Problem("invalid-task", 422, "No such task can be accepted", "Correct `field`."),
     Problem("key-reused", 422, "Idempotency-Key came with another request", "Use a new key."),
     Problem("too-many-requests", 429, "Too many requests", "Wait for Retry-After seconds."),
     Problem("headers-too-large", 431, "The headers are too large", "Send fewer."),
     Problem("internal", 500, "The gateway made a mistake", "Tell its operator the time."),
+    Problem("ended-without", 502, "The task has no result", "Ask again; the fee came back."),
+    Problem("result-void", 502, "The result was proven false", "Follow the task, it is open."),
     Problem("no-room", 503, "The gateway is full", "Send again after Retry-After seconds."),
     Problem("too-busy", 503, "Too many bodies come at once", "Wait for Retry-After seconds."),
     Problem("stopping", 503, "The gateway is ending or beginning", "Send again in a moment."),
     Problem("chain-unavailable", 503, "The chain does not answer", "Send again in a moment."),
     Problem("store-trouble", 503, "The gateway's disk fails it", "Tell its operator."),
     Problem("not-following", 503, "The gateway does not follow the chain", "Tell its operator."),
+    Problem("still-open", 504, "The result takes longer", "Follow the task, it goes on."),
 )
 BY_NAME = {problem.name: problem for problem in TABLE}
 _CAUSES: Mapping[type[Exception], str] = {
     MalformedBody: "malformed-body",
     UnsupportedType: "unsupported-type",
     UnknownModel: "unknown-model",
+    PromptTooLong: "prompt-too-long",
     InvalidTask: "invalid-task",
     UnknownTask: "unknown-task",
     UnknownMatter: "unknown-matter",
     NoProof: "no-proof",
+    StillOpen: "still-open",
+    EndedWithout: "ended-without",
+    ResultVoid: "result-void",
     NotAsserted: "no-result",
     KeyReused: "key-reused",
     BudgetExceeded: "budget-exceeded",
@@ -149,6 +164,9 @@ def answer(
     given = dict(headers or {})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         given.setdefault("Retry-After", _RETRY_SECONDS)
+    if openai_problems.is_spoken(instance):
+        fault = openai_problems.fault(name, problem.status, detail, more)
+        return Response(fault.text(), fault.status, given, "application/json")
     text = json.dumps(content, ensure_ascii=True)
     return Response(text, problem.status, given, MEDIA_TYPE)
 
@@ -160,8 +178,17 @@ def of(error: Exception, instance: str) -> Response:
     )
     if name == "internal":
         return answer(name, "The cause is in the gateway's log.", instance)
-    more = {"field": error.field} if isinstance(error, InvalidTask) else {}
-    return answer(name, _clean(str(error)), instance, getattr(error, "headers", None), **more)
+    headers, more = getattr(error, "headers", None), _more(error)
+    return answer(name, _clean(str(error)), instance, headers, **more)
+
+
+def _more(error: Exception) -> dict[str, str]:
+    """Return the members that an error's answer has besides those of the standard."""
+    if isinstance(error, InvalidMember):
+        return {"field": error.field, "code": error.code}
+    if isinstance(error, Unanswered):
+        return {"task_id": error.task_id}
+    return {"field": error.field} if isinstance(error, InvalidTask) else {}
 
 
 def answer_to(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.market import MAX_INPUT_BYTES, Request
 from infernet.chain.records import Address, Seconds, TaskId, Wei
 from infernet.chain.signed import signer_of, typed_request
+from infernet.models.pipeline import Model
 
 from ..errors import InvalidTask, NoRoom
 from ..store.blobs import Blobs
@@ -25,7 +26,17 @@ from ..store.tasks import Promise, TaskStore
 from ..store.writer import Writer
 from .catalogue import Catalogue
 from .inputs import program_input
-from .terms import Accepted, Account, PictureInput, ServedModel, Settings, SignedWish, Wish
+from .terms import (
+    Accepted,
+    Account,
+    PictureInput,
+    ServedModel,
+    Settings,
+    SignedWish,
+    TextInput,
+    Wish,
+)
+from .text import request_for
 
 MOST_KEY_CHARACTERS = 255
 # Of an input that is checked within a millisecond.
@@ -79,7 +90,7 @@ class Reception:
         """Return whether `take` needs neither the chain nor much time for a task."""
         served = self._catalogue.known(wish.model)
         is_small = served is not None and served.input_bytes <= _LIGHT_BYTES
-        return is_small and not isinstance(wish.input, PictureInput)
+        return is_small and not isinstance(wish.input, PictureInput | TextInput)
 
     def relay(
         self, wish: SignedWish, account: Account, idempotency_key: str | None
@@ -116,16 +127,24 @@ class Reception:
         _require_within("fee_wei", fee, 0, limits.most_fee_wei)
         least, most = limits.least_deadline_seconds, limits.most_deadline_seconds
         _require_within("deadline_seconds", span, least, most)
-        _require_within("iterations", wish.iterations, 1, served.max_iterations)
-        data = program_input(model, wish.input, limits.most_pixels)
-        asked = Request(
-            served.program_root,
-            fee,
-            Seconds(now + span),
-            secrets.randbits(63),
-            wish.iterations,
-        )
+        data, iterations = self._run_of(model, wish)
+        _require_within("iterations", iterations, 1, served.max_iterations)
+        root, until = served.program_root, Seconds(now + span)
+        asked = Request(root, fee, until, secrets.randbits(63), iterations)
         return self._prepared(served, asked, self._requester, data, account, None)
+
+    def _run_of(self, model: Model, wish: Wish) -> tuple[bytes, int]:
+        """Return a program's input and how many iterations it runs."""
+        if not isinstance(wish.input, TextInput):
+            data = program_input(model, wish.input, self._settings.most_pixels)
+            return data, wish.iterations
+        codec = self._catalogue.codec(model.program.root)
+        if codec is None:
+            raise InvalidTask("input", f"'{model.manifest.name}' takes no text; see /v1/models")
+        if wish.iterations != 1:
+            raise InvalidTask("iterations", "text and max_tokens say it; leave it out")
+        request = request_for(codec, wish.input)
+        return request.data.tobytes(), request.iterations
 
     def _prepare_signed(self, wish: SignedWish, account: Account, now: Seconds) -> Prepared:
         self._require_batch([Wish(wish.model, wish.input)])

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from infernet.chain.deployment import Contracts
 from infernet.chain.records import ProgramRoot
 from infernet.models.pipeline import Model
+from infernet.models.text import Codec
 
 from ..errors import UnknownModel
 from .terms import ServedModel
 
 
 class Catalogue:
-    """Models by name; what the registry says of them is asked once, it never changes."""
+    """Models by name; what the registry says of them is asked once, it never changes.
 
-    def __init__(self, contracts: Contracts, models: Iterable[Model]) -> None:
-        self._contracts = contracts
+    `codecs`: of those of text, by name.
+    """
+
+    def __init__(
+        self, contracts: Contracts, models: Iterable[Model], codecs: Mapping[str, Codec]
+    ) -> None:
+        self._contracts, self._codecs = contracts, codecs
         self._models = {model.manifest.name: model for model in models}
         self._served: dict[str, ServedModel] = {}
         # By program root, of those that are not registered too.
@@ -46,6 +52,10 @@ class Catalogue:
         """Return the stored model of a program root."""
         name = self.names.get(root)
         return None if name is None else self._models[name]
+
+    def codec(self, root: bytes) -> Codec | None:
+        """Return what turns text into input for a stored model of text, None for others."""
+        return self._codecs.get(self.names.get(root, ""))
 
     def _key(self, name: str) -> str:
         return self.names.get(_root(name), name)

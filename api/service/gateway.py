@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from infernet.chain.connection import Chain
 from infernet.chain.deployment import Contracts
 from infernet.chain.records import GameId, Seconds, TaskId, Wei
 from infernet.chain.wallet import Wallet
+from infernet.models.errors import InvalidInput
 from infernet.models.pipeline import Model
+from infernet.models.text import Codec
 from infernet.monitor.scoreboard import Scoreboard
 
 from ..errors import Stopping, UnknownTask
@@ -35,6 +37,7 @@ from .health import Condition, Health
 from .notify import Listener, Notifier, Publish
 from .submit import Sender
 from .terms import Accepted, Account, ServedModel, Settings, SignedWish, Wish
+from .text import Spoken, spoken
 
 _MOST_IN_PAGE = 200
 # More threads than this only take the interpreter from each other.
@@ -57,11 +60,12 @@ class Gateway:
         blobs: Blobs,
         models: Iterable[Model],
         settings: Settings | None = None,
+        codecs: Mapping[str, Codec] | None = None,
     ) -> None:
         self.contracts, self.wallet = contracts, wallet
         self.settings = settings or Settings()
         self._store, self._blobs = store, blobs
-        self._catalogue = Catalogue(contracts, models)
+        self._catalogue = Catalogue(contracts, models, codecs or {})
         self.scoreboard = Scoreboard(contracts)
         self.pool = PoolDesk(
             contracts,
@@ -102,13 +106,17 @@ class Gateway:
         folder: Path,
         models: Iterable[Model],
         settings: Settings | None = None,
+        codecs: Mapping[str, Codec] | None = None,
     ) -> Gateway:
-        """Open what the data folder keeps and return the gateway, which `close` gives back."""
+        """Open what the data folder keeps and return the gateway, which `close` gives back.
+
+        `codecs`: of the models of text, by name.
+        """
         settings = settings or Settings()
         d = contracts.deployment
         store = TaskStore.open(folder, f"chain {d.chain_id}, market {d.market.lower()}")
         blobs = store.inputs(settings.most_blob_bytes)
-        return cls(contracts, wallet, store, blobs, models, settings)
+        return cls(contracts, wallet, store, blobs, models, settings, codecs)
 
     def start(self) -> None:
         """Begin to send and follow, on a thread; raises ChainError if no chain answers."""
@@ -217,6 +225,21 @@ class Gateway:
         if data is None:
             raise UnknownTask(f"nobody has shown the input of task 0x{task_id.hex()} yet")
         return data
+
+    def spoken(self, row: TaskRow) -> Spoken | None:
+        """Return what a task of a model of text was asked and said.
+
+        None for other models, and while the input is unknown or none of the model's.
+        """
+        codec = self._catalogue.codec(row.order.program_root)
+        if codec is None:
+            return None
+        try:
+            data = self.input(row.order.id)
+            return spoken(codec, data, row.order.iterations, row.standing.output)
+        except (UnknownTask, InvalidInput):
+            # Others may have put anything on chain, or nothing yet.
+            return None
 
     def receipt(self, task_id: TaskId) -> Receipt:
         """Return the receipt of a task's last result; raises AuditError or ChainError."""

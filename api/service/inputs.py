@@ -21,7 +21,7 @@ from infernet.models.manifest import input_bytes
 from infernet.models.pipeline import Model
 
 from ..errors import InvalidTask
-from .terms import ArrayInput, Input, PictureInput, RawInput, TensorInput
+from .terms import ArrayInput, Input, PictureInput, RawInput, TensorInput, TextInput
 
 _NPY_BEGIN = re.compile(rb"\x93NUMPY(?:\x01\x00(..)|\x02\x00(....))", re.DOTALL)
 _PLAIN_TYPE = re.compile(r"[<>|]?[biuf][1248]")
@@ -58,6 +58,8 @@ def _program_input(model: Model, given: Input, most_pixels: int) -> bytes:
     coding = model.manifest.input
     if isinstance(given, RawInput):
         return given.data
+    if model.manifest.text or isinstance(given, TextInput):
+        raise InvalidTask("input", "this takes the program's own bytes as raw, or a text unsigned")
     if isinstance(given, PictureInput):
         _check_pixels(given.data, most_pixels)
         return picture_bytes(model, given.data).tobytes()

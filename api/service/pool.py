@@ -197,8 +197,7 @@ class Pool:
         with self._lock:
             before = dict(self._offers)
             self._drop_absent(now)
-            # Miners run programs once.
-            wanted = {order.id: order for order in orders if order.iterations == 1}
+            wanted = {order.id: order for order in orders}
             self._offers = {id_: self._offers[id_] for id_ in self._offers if id_ in wanted}
             for id_, offer in self._offers.items():
                 if offer.until > now:

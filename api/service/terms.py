@@ -7,6 +7,8 @@ from typing import Any
 
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 from infernet.models.manifest import Manifest
+from infernet.models.sequence.request import SEED_BYTES
+from infernet.models.text import Prompt
 
 from .pool import DEFAULTS, PoolSettings
 
@@ -41,7 +43,20 @@ class PictureInput:
     data: bytes
 
 
-Input = RawInput | TensorInput | ArrayInput | PictureInput
+@dataclass(frozen=True, slots=True)
+class TextInput:
+    """What a model of text goes on from, classifies or embeds. All but `prompt`: of the first.
+
+    `max_tokens`: None for as many as fit. `seed`: 32 bytes.
+    """
+
+    prompt: Prompt
+    max_tokens: int | None = None
+    temperature: float = 0.0
+    seed: bytes = bytes(SEED_BYTES)
+
+
+Input = RawInput | TensorInput | ArrayInput | PictureInput | TextInput
 
 
 @dataclass(frozen=True, slots=True)
