@@ -1,0 +1,96 @@
+/* LOOKUP, EMBED and COPY for one instruction set; included once for each, after machine_map.h. */
+
+static TARGET void NAME(entries)(
+    int type, const void *table, const int32_t *at, size_t n, void *to, size_t first)
+{
+#define TAKE(T)                                                                                    \
+    for (size_t i = 0; i < n; i++)                                                                 \
+        ((T *)to)[first + i] = ((const T *)table)[at[i]];                                          \
+    break
+    switch (type) {
+    case U8:
+    case I8:
+        TAKE(u8);
+    case I16:
+        TAKE(i16);
+    case I32:
+        TAKE(i32);
+    default:
+        TAKE(i64);
+    }
+#undef TAKE
+}
+
+static TARGET void NAME(look_up)(const struct call *c)
+{
+    const int64_t *f = c->f, shift = f[4], last = f[5] - 1;
+    size_t rows = (size_t)f[0], cols = (size_t)f[1];
+    const void *table = c->constants + f[6];
+    int64_t v[CHUNK];
+    int32_t at[CHUNK];
+    for (size_t row = 0; row < rows; row++) {
+        /* sign * a + base is b[row] - a, or a + OFFSET. */
+        int64_t base = f[2] ? ((const i64 *)c->b)[row] : f[3];
+        for (size_t from = 0; from < cols; from += CHUNK) {
+            size_t n = cols - from < CHUNK ? cols - from : CHUNK, first = row * cols + from;
+            NAME(load)(c->a_type, c->a, first, n, v);
+            if (f[2])
+                for (size_t i = 0; i < n; i++)
+                    at[i] = (int32_t)clamped(difference(base, v[i]) >> shift, 0, last);
+            else
+                for (size_t i = 0; i < n; i++)
+                    at[i] = (int32_t)clamped(sum(base, v[i]) >> shift, 0, last);
+            NAME(entries)(c->dst_type, table, at, n, c->dst, first);
+        }
+    }
+}
+
+static TARGET void NAME(embed)(const struct call *c)
+{
+    const int64_t *f = c->f;
+    size_t bytes = (size_t)f[1] * size_of(c->dst_type);
+    for (size_t row = 0; row < (size_t)f[0]; row++) {
+        int64_t id = f[6] ? (int64_t)row : ((const i32 *)c->a)[(size_t)f[3] + row];
+        id = clamped(id, 0, f[4] - 1);
+        memcpy((char *)c->dst + row * bytes, c->constants + f[5] + (size_t)id * bytes, bytes);
+    }
+}
+
+/* One innermost row of a COPY whose source is not contiguous. */
+static TARGET void NAME(copy_strided)(int type, char *to, const char *from, size_t n, size_t stride)
+{
+#define MOVE(T)                                                                                    \
+    for (size_t i = 0; i < n; i++)                                                                 \
+        ((T *)to)[i] = ((const T *)from)[i * stride];                                              \
+    break
+    switch (type) {
+    case U8:
+    case I8:
+        MOVE(u8);
+    case I16:
+        MOVE(i16);
+    case I32:
+        MOVE(i32);
+    default:
+        MOVE(i64);
+    }
+#undef MOVE
+}
+
+static TARGET void NAME(copy)(const struct call *c)
+{
+    const int64_t *f = c->f, *n = f + 2, *s = f + 7, *t = f + 12;
+    size_t size = size_of(c->dst_type);
+    const char *a = (const char *)c->a + (size_t)(f[6] + c->position * f[15]) * size;
+    char *dst = (char *)c->dst + (size_t)(f[11] + c->position * f[16]) * size;
+    for (int64_t i = 0; i < n[0]; i++)
+        for (int64_t j = 0; j < n[1]; j++)
+            for (int64_t k = 0; k < n[2]; k++) {
+                const char *from = a + (size_t)(i * s[0] + j * s[1] + k * s[2]) * size;
+                char *to = dst + (size_t)(i * t[0] + j * t[1] + k * t[2]) * size;
+                if (s[3] == 1)
+                    memcpy(to, from, (size_t)n[3] * size);
+                else
+                    NAME(copy_strided)(c->dst_type, to, from, (size_t)n[3], (size_t)s[3]);
+            }
+}

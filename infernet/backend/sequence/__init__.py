@@ -1,0 +1,1 @@
+"""Programs of sequence models on whole tensors, by compiled code."""
