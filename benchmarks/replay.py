@@ -41,7 +41,7 @@ def receipt_of(net: Network) -> Receipt:
     """Return the receipt that an honest executor's result would have."""
     program, data = net.model.program, net.data.tobytes()
     header, steps = program.header, program.header.steps_per_iteration
-    output = OrtEngine(program).run(net.data).tobytes()
+    output = OrtEngine(program).run(net.data).output.tobytes()
     accounts = [Address(f"0x{number:040x}") for number in range(1, 8)]
     chain = ChainPart(31337, *accounts[:5])
     input_root, output_root = root_of(data), root_of(output)

@@ -58,7 +58,7 @@ def time_commit(name: str, data_dir: Path, data: np.ndarray) -> float:
     seconds = []
     for _ in range(RUNS):
         began = time.perf_counter()
-        root = hash_bytes(engine.run(data)).root
+        root = hash_bytes(engine.run(data).output).root
         committed = final_state(program.header, root, steps, False).hash
         seconds.append(time.perf_counter() - began)
     assert committed

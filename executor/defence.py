@@ -131,7 +131,7 @@ class Defence:
         if record.status not in (GameStatus.EXECUTOR_TURN, GameStatus.CHALLENGER_TURN):
             return False
         terms = means.contracts.market.terms(result.assertion_id)
-        run = means.runs.of(result.task_id, terms.program_root)
+        run = means.runs.of(result.task_id, terms.program_root, terms.iterations)
         return run is not None and self._responder.respond(game_id, run)
 
     def _answer(self, result: AssertionFound, look: Look) -> bool:

@@ -32,6 +32,7 @@ class SharedRun:
     """A run that answers one thread at a time; whatever an engine raises is InferenceFailed."""
 
     run: Run
+    iterations: int
     _output: bytes | None = None
     _lock: Lock = field(default_factory=Lock)
 
@@ -47,6 +48,12 @@ class SharedRun:
             if self._output is None:
                 self._output = self.run.output
             return self._output
+
+    @property
+    def halted(self) -> bool:
+        """Say whether HALT ends the run."""
+        with self._lock, _guarded():
+            return self.run.halted
 
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
         """Return the state hash before each step, in the order given."""
@@ -76,7 +83,7 @@ class Runs:
         self._seconds: dict[ProgramRoot, float] = {}
         self._lock, self._alone = Lock(), Lock()
 
-    def of(self, task_id: TaskId, root: ProgramRoot) -> SharedRun | None:
+    def of(self, task_id: TaskId, root: ProgramRoot, iterations: int) -> SharedRun | None:
         """Return the run of a task; None while the node does not tell its input.
 
         Raises InferenceFailed.
@@ -89,7 +96,7 @@ class Runs:
         if data is None:
             return None
         with _guarded():
-            run = SharedRun(self._holdings[root].start_run(data))
+            run = SharedRun(self._holdings[root].start_run(data, iterations), iterations)
         with self._lock:
             # Another thread may have been as fast; all then use the same one.
             run = self._kept.setdefault(task_id, run)
@@ -97,34 +104,35 @@ class Runs:
                 self._kept.popitem(last=False)
         return run
 
-    def infer(self, task_id: TaskId, root: ProgramRoot) -> bytes | None:
-        """Return a task's output and note how long that took; None without its input.
+    def infer(self, task_id: TaskId, root: ProgramRoot, iterations: int) -> SharedRun | None:
+        """Return a task's run, its output known, and note how long that took.
 
-        Raises InferenceFailed.
+        None without its input. Raises InferenceFailed.
         """
         with self._lock:
             known = self._kept.get(task_id)
         if known and known.has_output:
-            return known.output
+            return known
         # One of the tasks that were in work at a crash may be its cause: one at a time tells which.
         with self._alone if self._tries.count(task_id) else nullcontext():
-            return self._infer(task_id, root)
+            return self._infer(task_id, root, iterations)
 
-    def _infer(self, task_id: TaskId, root: ProgramRoot) -> bytes | None:
+    def _infer(self, task_id: TaskId, root: ProgramRoot, iterations: int) -> SharedRun | None:
         self._tries.begin(task_id)
-        run = self.of(task_id, root)
+        run = self.of(task_id, root, iterations)
         if run is None:
             self._tries.succeed(task_id)
             return None
         began = time.perf_counter()
-        output = run.output
+        run.output  # noqa: B018
         seconds = time.perf_counter() - began
         self._tries.succeed(task_id)
         with self._lock:
             # A run beside others is slower; what counts is what to expect.
-            self._seconds[root] = max(_SHORTEST_SECONDS, (self._seconds[root] + seconds) / 2)
+            mean = (self._seconds[root] + seconds / run.iterations) / 2
+            self._seconds[root] = max(_SHORTEST_SECONDS, mean)
         self._on_inference(root, seconds)
-        return output
+        return run
 
     def rehearse(self) -> None:
         """Run each model once, on zeros, to know how long it takes; raises InferenceFailed."""
@@ -134,10 +142,10 @@ class Runs:
                 holding.start_run(bytes(holding.header.input_type.byte_count)).output  # noqa: B018
             self._seconds[root] = max(_SHORTEST_SECONDS, time.perf_counter() - began)
 
-    def expected_seconds(self, root: ProgramRoot) -> float:
-        """Return how long an inference takes, as measured."""
+    def expected_seconds(self, root: ProgramRoot, iterations: int) -> float:
+        """Return how long an inference takes, as measured of one iteration."""
         with self._lock:
-            return self._seconds[root]
+            return self._seconds[root] * iterations
 
     def drop(self, task_id: TaskId) -> None:
         """Let go of a run; a dispute starts it again."""

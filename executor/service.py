@@ -149,9 +149,9 @@ class Service:
         means, count, free = self._means, len(in_work), NO_WEI
         expected = means.runs.expected_seconds
         known = [market.offers[task_id] for task_id in in_work if task_id in market.offers]
-        ahead_seconds = sum(expected(offer.program_root) for offer in known)
+        ahead_seconds = sum(expected(offer.program_root, offer.iterations) for offer in known)
         for offer in self._wanted(look, market, ahead_seconds):
-            seconds = ahead_seconds + expected(offer.program_root)
+            seconds = ahead_seconds + expected(offer.program_root, offer.iterations)
             if not self._fits(look, offer, seconds):
                 continue
             stake = Wei(max(means.policy.stake_wei, self._floor(offer.program_root)))
@@ -178,15 +178,14 @@ class Service:
         for task_id, offer in market.offers.items():
             if offer.deadline - look.now < means.policy.minimum_seconds:
                 continue
-            if task_id in market.results or task_id in self._booked or offer.iterations != 1:
-                # Runs are of one iteration.
+            if task_id in market.results or task_id in self._booked:
                 continue
             if task_id in market.claims and look.now <= market.claims[task_id].deadline:
                 continue
             if offer.fee < least:
                 poor += 1
                 continue
-            expected = means.runs.expected_seconds(offer.program_root)
+            expected = means.runs.expected_seconds(offer.program_root, offer.iterations)
             if self._fits(look, offer, ahead_seconds + expected):
                 found.append((offer, expected))
         if poor and not found:
@@ -272,11 +271,11 @@ class Service:
     def _assert(self, offer: TaskFound, claim: _Claim) -> bool:
         means, task_id = self._means, offer.task_id
         with means.contracts.feed.as_it_is():
-            output = means.runs.infer(task_id, offer.program_root)
-        if output is None:
+            run = means.runs.infer(task_id, offer.program_root, offer.iterations)
+        if run is None:
             return False
-        market = means.contracts.market
-        sent = market.assert_result(means.wallet, task_id, claim.attempt, output)
+        asserted = task_id, claim.attempt, run.output, run.halted
+        sent = means.contracts.market.assert_result(means.wallet, *asserted)
         # A dispute is rare, and starts the run again.
         means.runs.drop(task_id)
         means.say("result_asserted", "asserts a result", sent, task_id)

@@ -14,6 +14,7 @@ from infernet.chain.records import (
     DemandStatus,
     ProgramRoot,
     TaskId,
+    Terms,
 )
 from infernet.store.checks import Coverage, Finding, Result
 from interpreter.merkle import Hash
@@ -64,19 +65,21 @@ class Checker:
         elif asserted.status is AssertionStatus.FINAL or now > asserted.window_end:
             self._miss(result)
         else:
-            return self._judge(result, data, asserted.final_hash)
+            return self._judge(result, data)
         return False
 
-    def _judge(self, result: Result, data: bytes, claimed: bytes) -> bool:
-        """Execute, compare with the final state that is claimed, and act on it."""
+    def _judge(self, result: Result, data: bytes) -> bool:
+        """Execute, compare with the final state that is claimed, and act on it.
+
+        A final state tells the output and whether the run halted.
+        """
         means, assertion_id = self._means, AssertionId(result.assertion_id)
-        root, began = ProgramRoot(result.program_root), monotonic()
-        steps = Step(means.holdings[root].header.steps_per_iteration)
+        terms, began = means.contracts.market.terms(assertion_id), monotonic()
         try:
-            run = means.runs.start(root, data)
-            (final,) = run.state_hashes([steps])
-            is_false = final != claimed
-            is_sure = not is_false or self._again(root, data, steps) == final
+            run = means.runs.start(terms.program_root, data, terms.iterations)
+            (final,) = run.state_hashes([Step(terms.steps)])
+            is_false = final != terms.final_hash
+            is_sure = not is_false or self._again(terms, data) == final
         except RunFailed as error:
             return self._put_off(result, "check_failed", f"cannot re-execute a result: {error}")
         self._seconds_each += _WEIGHT * (monotonic() - began - self._seconds_each)
@@ -94,13 +97,14 @@ class Checker:
         means.runs.keep(assertion_id, run)
         return self._challenger.challenge(result)
 
-    def _again(self, root: ProgramRoot, data: bytes, steps: Step) -> Hash:
+    def _again(self, terms: Terms, data: bytes) -> Hash:
         """Return the final state of a second run, every state of which is exposed.
 
         A bond is lost by whoever challenges with a fault of its own memory or engine.
         """
         arity = self._means.contracts.game_constants.arity
-        return self._means.runs.start(root, data).state_hashes(cuts(Step(0), steps, arity))[-1]
+        run = self._means.runs.start(terms.program_root, data, terms.iterations)
+        return run.state_hashes(cuts(Step(0), Step(terms.steps), arity))[-1]
 
     def _without_input(self, result: Result, asserted: Asserted) -> bool:
         means, now = self._means, self._means.now()

@@ -29,6 +29,12 @@ class GuardedRun:
         with guarded():
             return self.run.output
 
+    @property
+    def halted(self) -> bool:
+        """Say whether HALT ends the run."""
+        with guarded():
+            return self.run.halted
+
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
         """Return the state hash before each step, in the order given."""
         with guarded():
@@ -48,10 +54,10 @@ class Runs:
         self._kept: OrderedDict[AssertionId, GuardedRun] = OrderedDict()
         self._lock = Lock()
 
-    def start(self, root: ProgramRoot, data: bytes) -> GuardedRun:
+    def start(self, root: ProgramRoot, data: bytes, iterations: int) -> GuardedRun:
         """Return a fresh run on an input, or raise RunFailed."""
         with guarded():
-            return GuardedRun(self._holdings[root].start_run(data))
+            return GuardedRun(self._holdings[root].start_run(data, iterations))
 
     def of(self, assertion_id: AssertionId, task_id: TaskId) -> GuardedRun | None:
         """Return the run of an assertion's task; None without the input or the model."""
@@ -59,11 +65,11 @@ class Runs:
             if found := self._kept.get(assertion_id):
                 self._kept.move_to_end(assertion_id)
                 return found
-        root = self._market.task(task_id).program_root
+        task = self._market.task(task_id)
         data = self._market.carried_input(task_id)
-        if data is None or root not in self._holdings:
+        if data is None or task.program_root not in self._holdings:
             return None
-        run = self.start(root, data)
+        run = self.start(task.program_root, data, task.iterations)
         self.keep(assertion_id, run)
         return run
 

@@ -91,11 +91,10 @@ class Watch:
             found.window_end,
             found.block_number,
         )
-        return result, self._finding(result, int(request["iterations"]))
+        return result, self._finding(result)
 
-    def _finding(self, result: Result, iterations: int) -> Finding:
-        # Runs are of one iteration; a longer one is another program to whoever holds the model.
-        if ProgramRoot(result.program_root) not in self._means.holdings or iterations != 1:
+    def _finding(self, result: Result) -> Finding:
+        if ProgramRoot(result.program_root) not in self._means.holdings:
             return Finding.UNHELD
         if self._is_new and result.window_end < self._means.now():
             # Its time was over before this fisherman began.

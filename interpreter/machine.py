@@ -72,16 +72,16 @@ def complete(
 ) -> Outcome:
     """Run a program; `observe(iteration, operator index, destination bytes)` sees each tensor."""
     memory = start(program, data)
-    halted = any(_run_once(program, p, memory, observe) for p in range(iterations))
+    halted = any(run_iteration(program, p, memory, observe) for p in range(iterations))
     register = memory.slots[program.header.output_slot]
     assert register is not None
     return Outcome(register.data, halted)
 
 
-def _run_once(
-    program: Program, iteration: int, memory: LiveMemory, observe: Observer | None
+def run_iteration(
+    program: Program, iteration: int, memory: LiveMemory, observe: Observer | None = None
 ) -> bool:
-    """Run one iteration and say whether it halted."""
+    """Run one iteration on what the one before left, and say whether it halted."""
     for index, operator in enumerate(program.operators):
         instruction = decode(operator)
         if isinstance(instruction, Halt) and instruction.fires(iteration, memory):

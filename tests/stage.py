@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -78,14 +79,14 @@ class Stage:
     def truth(self, data: bytes | None = None) -> Trace:
         return Trace(self.program, data or self.data, open_engine(self.program))
 
-    def run(self, lie_at: int | None, data: bytes) -> Trace | TamperedTrace:
-        truth = self.truth(data)
+    def run(self, lie_at: int | None, data: bytes, iterations: int = 1) -> Trace | TamperedTrace:
+        truth = Trace(self.program, data, open_engine(self.program), iterations)
         return truth if lie_at is None else TamperedTrace(truth, Step(lie_at), MUTATION)
 
     def executor(self, wallet: Wallet, lie_at: int | None = None, max_tasks: int = 4) -> Executor:
         """Return an executor whose stakes are deposited, as after a start of its process."""
         view = self.view()
-        held = hold(view, self.program, lambda data: self.run(lie_at, data))
+        held = hold(view, self.program, partial(self.run, lie_at))
         policy = Policy(view.registry.info(self.root).minimum_stake, max_tasks)
         programs = {"random": self.program}
         carry_out(view, wallet, plan(view, wallet, policy, programs), programs)
@@ -103,7 +104,7 @@ class Stage:
     ) -> Fisherman:
         """Return a fisherman, as after a start of its process."""
         view = view or self.view()
-        held = hold(view, self.program, start_run or (lambda data: self.run(lie_at, data)))
+        held = hold(view, self.program, start_run or partial(self.run, lie_at))
         assert isinstance(wallet.signer, KeySigner)
         return Fisherman(
             view,

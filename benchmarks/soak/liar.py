@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from executor.actor import Executor
 from executor.defence import Defence
@@ -25,7 +24,7 @@ from infernet.actors.crew import Crew, Work
 from infernet.actors.holdings import Holdings
 from infernet.backend.trace import Trace
 from infernet.chain.game import ChallengeFound
-from infernet.chain.market import AssertionFound, Market, TaskFound
+from infernet.chain.market import AssertionFound, Market
 from infernet.chain.records import GameRecord, GameStatus, ProgramRoot, TaskId
 from infernet.cli.miner import policy_of
 from infernet.cli.player import Watch, open_player, play
@@ -65,24 +64,20 @@ class FalseRuns(Runs):
         super().__init__(holdings, inputs, tries, _RUNS, ignore_inference)
         self._held, self._book = holdings, book
 
-    def of(self, task_id: TaskId, root: ProgramRoot) -> SharedRun | None:
+    def of(self, task_id: TaskId, root: ProgramRoot, iterations: int) -> SharedRun | None:
         """Return what is told of a task."""
         kind = self._book.kind_of(task_id)
         if kind is Kind.HIDDEN:
-            return SharedRun(blank_run(self._held[root].header))
-        truth = super().of(task_id, root)
+            return SharedRun(blank_run(self._held[root].header, iterations), iterations)
+        truth = super().of(task_id, root, iterations)
         if truth is None or kind is None:
             return truth
         assert isinstance(truth.run, Trace)
-        return SharedRun(false_run(kind, self._held[root], truth.run, task_id))
+        return SharedRun(false_run(kind, self._held[root], truth.run, task_id), iterations)
 
 
 class FalseService(Service):
     """Claims and asserts; of a hidden input too."""
-
-    def __init__(self, means: Means, book: Book) -> None:
-        super().__init__(means)
-        self._book = book
 
     def works(self, look: Look) -> list[Work]:
         """Return what is to be done about tasks."""
@@ -95,18 +90,6 @@ class FalseService(Service):
             if not is_taken and not means.contracts.market.is_input_carried(offer.task_id):
                 act = partial(self._claim, offer, means.policy.stake_wei)
                 yield Work(offer.task_id, act)
-
-    def _assert(self, offer: TaskFound, claim: Any) -> bool:
-        if self._book.kind_of(offer.task_id) is not Kind.HALTED:
-            return super()._assert(offer, claim)
-        means = self._means
-        output = means.runs.infer(offer.task_id, offer.program_root)
-        if output is None:
-            return False
-        call = ("assertResult", offer.task_id, claim.attempt, output, True)
-        sent = means.contracts.market.send(means.wallet, *call)
-        means.say("result_asserted", "asserts that the program halted", sent, offer.task_id)
-        return True
 
 
 class FalseDefence(Defence):
@@ -134,7 +117,7 @@ class Liar(Executor):
         book = Book(plan, market)
         runs = FalseRuns(self.holdings, self._means.inputs, self._means.tries, book)
         self._means = replace(self._means, runs=runs)
-        self._service = FalseService(self._means, book)
+        self._service = FalseService(self._means)
         self._defence = FalseDefence(self._means, book)
 
 

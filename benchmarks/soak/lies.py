@@ -96,6 +96,7 @@ class Ending:
     run: Run
     steps: int
     output: bytes
+    halted: bool
     final: Hash
 
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
@@ -117,18 +118,18 @@ def false_run(kind: Kind, holding: Holding, truth: Trace, seed: bytes) -> Run:
     if kind is Kind.OTHER_INPUT:
         return _elsewhere(holding, truth, rng)
     if kind in (Kind.OUTPUT, Kind.HALTED):
-        is_halted = kind is Kind.HALTED
-        output = truth.output if is_halted else _changed(truth.output, rng)
+        is_halted = truth.halted != (kind is Kind.HALTED)
+        output = truth.output if kind is Kind.HALTED else _changed(truth.output, rng)
         final = _final(truth.program.header, truth.steps, output, is_halted)
-        return Ending(truth, truth.steps, output, final)
+        return Ending(truth, truth.steps, output, is_halted, final)
     step = {Kind.FIRST: 0, Kind.LAST: truth.steps - 1}.get(kind, rng.randrange(truth.steps))
     return TamperedTrace(truth, Step(step), Mutation(rng.choice((1, -1, 77, 1_000_003))))
 
 
-def blank_run(header: Header) -> Run:
+def blank_run(header: Header, iterations: int) -> Run:
     """Return what a liar tells of an input that it does not know."""
-    output, steps = bytes(header.output_type.byte_count), header.steps_per_iteration
-    return Ending(_NoRun(), steps, output, _final(header, steps, output, False))
+    output, steps = bytes(header.output_type.byte_count), header.steps_per_iteration * iterations
+    return Ending(_NoRun(), steps, output, False, _final(header, steps, output, False))
 
 
 def is_silent(kind: Kind | None, moves_made: int) -> bool:
@@ -139,7 +140,7 @@ def is_silent(kind: Kind | None, moves_made: int) -> bool:
 class _NoRun:
     """The run that nobody has made; it is never asked about."""
 
-    output = b""
+    output, halted = b"", False
 
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
         """Refuse."""
@@ -153,7 +154,7 @@ class _NoRun:
 def _elsewhere(holding: Holding, truth: Trace, rng: random.Random) -> Run:
     """Return the run of another input that has another output."""
     for _ in count():
-        run = holding.start_run(rng.randbytes(len(truth.data)))
+        run = holding.start_run(rng.randbytes(len(truth.data)), truth.iterations)
         if run.output != truth.output:
             return run
     raise AssertionError("the loop above has no end")

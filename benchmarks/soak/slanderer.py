@@ -57,8 +57,8 @@ class Slanderer(Fisherman):
 def falsified(holding: Holding) -> Holding:
     """Return a holding all of whose runs have a false step; the same for the same input."""
 
-    def start(data: bytes) -> Run:
-        truth = holding.start_run(data)
+    def start(data: bytes, iterations: int = 1) -> Run:
+        truth = holding.start_run(data, iterations)
         assert isinstance(truth, Trace)
         step = random.Random(data).randrange(truth.steps)
         return TamperedTrace(truth, Step(step), Mutation(77))

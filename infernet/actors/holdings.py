@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,10 @@ class Run(Protocol):
     def output(self) -> bytes:
         """Return the output bytes."""
 
+    @property
+    def halted(self) -> bool:
+        """Say whether HALT ends the run."""
+
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
         """Return the state hash before each step, in the order given."""
 
@@ -28,7 +32,11 @@ class Run(Protocol):
         """Return the one-step proof of `step`."""
 
 
-StartRun = Callable[[bytes], Run]
+class StartRun(Protocol):
+    """Starts runs of one program."""
+
+    def __call__(self, data: bytes, iterations: int = 1) -> Run:
+        """Return a run on an input."""
 
 
 @dataclass(frozen=True, slots=True)

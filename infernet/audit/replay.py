@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -105,8 +105,11 @@ def show_step(trace: Trace, step: Step, names: tuple[str, ...] = ()) -> ShownSte
             "the run does not; this machine computes wrongly, try `infernet model conformance`"
         )
     where = program.locate(step, trace.iterations)
-    seen = _Onlooker(trace.states.memory(where))
-    machine.step(program, trace.iterations, step, seen, before.accumulator)
+    inside = trace.inside(where.iteration)
+    accesses: list[Access] = []
+    if inside is not None and not before.halted:
+        seen = _Onlooker(inside.memory(where), accesses)
+        machine.step(program, trace.iterations, step, seen, before.accumulator)
     note = decode(program.operators[where.operator]).note(where.index, where.iteration)
     is_named = where.operator < len(names) and names[where.operator]
     return ShownStep(
@@ -119,7 +122,7 @@ def show_step(trace: Trace, step: Step, names: tuple[str, ...] = ()) -> ShownSte
         note.kind,
         note.detail,
         note.element if note.element >= 0 else None,
-        tuple(seen.accesses),
+        tuple(accesses),
         before.accumulator,
         after.accumulator,
         before.hash,
@@ -133,7 +136,7 @@ class _Onlooker:
     """A memory that notes what a step touches."""
 
     live: LiveMemory
-    accesses: list[Access] = field(default_factory=list)
+    accesses: list[Access]
 
     def read(self, slot: int, kind: TensorType, start: int, stop: int) -> bytes:
         data = self.live.read(slot, kind, start, stop)

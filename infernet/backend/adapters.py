@@ -5,7 +5,6 @@ Whatever computes, it has to give the reference's bits; `check_adapter` finds ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from interpreter.program import Program
 
 from .conformance import Difference, Report, Vector, check, load_vectors
-from .engine import Engine, ReferenceEngine, open_engine
+from .engine import Engine, Exposed, ReferenceEngine, open_engine
 from .errors import BackendError, UnknownBackend, UnsupportedProgram
 from .trace import Trace
 
@@ -38,6 +37,13 @@ class Adapter(Protocol):
 
         Several threads may call the engine at once.
         """
+
+
+class Runner(Protocol):
+    """Starts runs of one program."""
+
+    def __call__(self, data: bytes, iterations: int = 1) -> Trace:
+        """Return a run on an input; nothing is computed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,14 @@ def open_with(adapter: Adapter, program: Program, threads: int = 1) -> Engine:
         return ReferenceEngine(program, (str(error),))
 
 
-def runner(adapter: Adapter, program: Program, threads: int = 1) -> Callable[[bytes], Trace]:
+def runner(adapter: Adapter, program: Program, threads: int = 1) -> Runner:
     """Return what starts runs of a program, all on one engine."""
     engine = open_with(adapter, program, threads)
-    return lambda data: Trace(program, data, engine)
+
+    def start(data: bytes, iterations: int = 1) -> Trace:
+        return Trace(program, data, engine, iterations)
+
+    return start
 
 
 def check_adapter(adapter: Adapter, threads: int = 1) -> Report:
@@ -123,18 +133,32 @@ def require_adapter(adapter: Adapter, threads: int = 1) -> Report:
 
 
 def _exposed_difference(vector: Vector, engine: Engine) -> Difference | None:
-    expected = ReferenceEngine(vector.program).run_exposed(vector.data)
-    found = engine.run_exposed(vector.data)
-    for index, tensor in expected.items():
-        given = found.get(index)
-        if given is None or given.shape != tensor.shape:
-            size = -1 if given is None else given.size
-            return Difference(vector.name, vector.operator, -1, tensor.size, size)
-        wrong = np.flatnonzero(given != tensor)
-        if wrong.size:
-            at = int(wrong[0])
-            return Difference(vector.name, vector.operator, at, int(tensor[at]), int(given[at]))
+    asked = vector.data, vector.iterations, range(vector.iterations)
+    found, iteration = iter(engine.expose(*asked)), 0
+    for iteration, expected in enumerate(ReferenceEngine(vector.program).expose(*asked)):
+        given = next(found, Exposed({}, {}))
+        parts = [("operator", expected.tensors, given.tensors)]
+        parts += [("kept slot", expected.kept, given.kept)]
+        for what, tensors, seen in parts:
+            for index, tensor in tensors.items():
+                if difference := _unlike(tensor, seen.get(index)):
+                    where = f"iteration {iteration}, {what} {index}, {difference[0]}"
+                    return Difference(vector.name, vector.operator, where, *difference[1:])
+    if next(found, None) is not None:
+        where = f"iterations after number {iteration}, which halts"
+        return Difference(vector.name, vector.operator, where, 0, 1)
     return None
+
+
+def _unlike(tensor: Bytes, seen: Bytes | None) -> tuple[str, int, int] | None:
+    """Return where a tensor differs first, what it should be there and what it is."""
+    if seen is None or seen.shape != tensor.shape:
+        return "bytes", tensor.size, 0 if seen is None else seen.size
+    wrong = np.flatnonzero(seen != tensor)
+    if not wrong.size:
+        return None
+    at = int(wrong[0])
+    return f"byte {at}", int(tensor[at]), int(seen[at])
 
 
 def _announced() -> dict[str, EntryPoint]:

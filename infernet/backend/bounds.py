@@ -57,6 +57,9 @@ def analyse(program: Program) -> tuple[Violation, ...]:
         reason = reason_against(decode(operator), program.constants)
         if reason:
             found.append(Violation(index, operator.opcode.name, reason))
+    if (most := program.header.max_iterations) > 1:
+        last = len(program.operators) - 1
+        found.append(Violation(last, "END", f"the fast path runs 1 iteration, not up to {most}"))
     return tuple(found)
 
 

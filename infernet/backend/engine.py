@@ -7,6 +7,7 @@ Engine
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Protocol
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from interpreter import machine
+from interpreter.machine import Outcome
 from interpreter.memory import LiveMemory, Register
 from interpreter.operators import Copy, decode
 from interpreter.program import Program
@@ -28,6 +30,19 @@ from .nodes import flip
 Bytes = npt.NDArray[np.uint8]
 # Earlier releases give wrong convolutions on processors with AMX.
 MINIMUM_ORT = (1, 25, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """One iteration from the inside.
+
+    `tensors`: by operator index, the bytes of the destination after each operator that stores, up
+    to the HALT that ends the run, if one does. `kept`: by slot, the kept tensors before the
+    iteration; there are none before the first.
+    """
+
+    tensors: dict[int, Bytes]
+    kept: dict[int, Bytes]
 
 
 class Engine(Protocol):
@@ -45,11 +60,14 @@ class Engine(Protocol):
     def reasons(self) -> tuple[str, ...]:
         """Return why a faster engine declined the program; callers show it."""
 
-    def run(self, data: Bytes) -> Bytes:
-        """Return the output bytes of an input."""
+    def run(self, data: Bytes, iterations: int = 1) -> Outcome:
+        """Return the output bytes of an input, and whether the run halted."""
 
-    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
-        """Return, by operator index, the destination's bytes after each storing operator."""
+    def expose(self, data: Bytes, iterations: int, wanted: Sequence[int]) -> Iterable[Exposed]:
+        """Show the wanted iterations, which ascend; one that the run does not reach is left out.
+
+        One pass over the run serves all of them. Each may be computed as it is taken.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +81,35 @@ class ReferenceEngine:
     def name(self) -> str:
         return "reference"
 
-    def run(self, data: Bytes) -> Bytes:
-        return machine.run(self.program, data)
+    def run(self, data: Bytes, iterations: int = 1) -> Outcome:
+        return machine.complete(self.program, data, iterations)
 
-    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
-        found: dict[int, Bytes] = {}
+    def expose(self, data: Bytes, iterations: int, wanted: Sequence[int]) -> Iterator[Exposed]:
+        memory = machine.start(self.program, data)
+        for iteration in range(max(wanted, default=-1) + 1):
+            if iteration in wanted:
+                found, halts = self._show(iteration, memory)
+                yield found
+            else:
+                halts = machine.run_iteration(self.program, iteration, memory)
+            if halts:
+                return
+
+    def _show(self, iteration: int, memory: LiveMemory) -> tuple[Exposed, bool]:
+        found = Exposed({}, kept_in(memory, self.program.header.input_slot))
 
         def observe(_: int, index: int, tensor: Bytes) -> None:
-            found[index] = tensor.copy()
+            found.tensors[index] = tensor.copy()
 
-        machine.run(self.program, data, observe=observe)
-        return found
+        return found, machine.run_iteration(self.program, iteration, memory, observe)
 
 
 @dataclass(slots=True)
 class OrtEngine:
     """ONNX Runtime on the processor, on a graph made from the program. Threads may share it.
 
-    Raises UnsupportedProgram when range analysis cannot promise the reference's bits.
+    The graph is of one iteration; range analysis accepts no program that may run longer. Raises
+    UnsupportedProgram when that analysis cannot promise the reference's bits.
     """
 
     program: Program
@@ -104,12 +133,14 @@ class OrtEngine:
     def name(self) -> str:
         return f"onnxruntime {ort.__version__}, {self.threads} thread(s)"
 
-    def run(self, data: Bytes) -> Bytes:
+    def run(self, data: Bytes, iterations: int = 1) -> Outcome:
         session, graph = self._plain
         (result,) = session.run([graph.output.name], {"input": self._feed(data)})
-        return flip(_bytes(result), graph.output.dtype)
+        return Outcome(flip(_bytes(result), graph.output.dtype), False)
 
-    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
+    def expose(self, data: Bytes, iterations: int, wanted: Sequence[int]) -> Iterator[Exposed]:
+        if not wanted:
+            return
         with self._lock:
             if self._exposed is None:
                 self._exposed = self._session(expose=True)
@@ -121,7 +152,7 @@ class OrtEngine:
             index: flip(_bytes(by_name[value.name]), value.dtype)
             for index, value in graph.exposed.items()
         }
-        return _with_copies(self.program, data, found)
+        yield Exposed(_with_copies(self.program, data, found), {})
 
     def _feed(self, data: Bytes) -> npt.NDArray[np.generic]:
         kind = self.program.header.input_type
@@ -160,6 +191,15 @@ def require_ort_version(version: str = ort.__version__) -> None:
     if found < MINIMUM_ORT:
         wanted = ".".join(map(str, MINIMUM_ORT))
         raise BackendError(f"onnxruntime {version} is too old: install {wanted} or later")
+
+
+def kept_in(memory: LiveMemory, input_slot: int) -> dict[int, Bytes]:
+    """Return copies of what lies beside the input between two iterations, by slot."""
+    return {
+        slot: register.data.copy()
+        for slot, register in enumerate(memory.slots)
+        if register is not None and slot != input_slot
+    }
 
 
 def _bytes(tensor: npt.NDArray[np.generic]) -> Bytes:

@@ -7,8 +7,8 @@ tensor, nodes right of it those of what the slot held before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,14 @@ from interpreter.merkle import (
     tree_of_hashes,
     zero_root,
 )
-from interpreter.operators import Copy, Instruction
+from interpreter.operators import Copy, Halt
 from interpreter.program import Location, Program, Step
-from interpreter.state import State
+from interpreter.state import State, final_state
 from interpreter.tensors import LEAF_BYTES, TensorType
 
+from .engine import Exposed
 from .hashing import hash_bytes
-from .timeline import Timeline, Version
+from .timeline import Timeline, Version, before_in
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -41,23 +42,63 @@ def zero_tree(kind: TensorType) -> Tree:
     return Tree((*([b""] * kind.depth), zero_root(kind.depth)), zero_root)
 
 
-@dataclass(slots=True)
-class States:
-    """The states of one run.
+def prove_halted(
+    program: Program, iterations: int, at: Step, output: Bytes
+) -> machine.OneStepProof:
+    """Return the proof of a step after a HALT, when memory holds the output alone."""
+    slots: list[Register | None] = [None] * (1 << program.header.slot_depth)
+    slots[program.header.output_slot] = Register(program.header.output_type, output)
+    memory = LiveMemory(slots, program.constants, hash_bytes)
+    return machine.prove(program, iterations, at, memory, 0, halted=True)
 
-    `tensor(writer)`: the bytes of a content by its writer; asked for only when needed.
-    """
+
+@dataclass
+class States:
+    """The states of one iteration of a run on `data`; `exposed` is the iteration's inside."""
 
     program: Program
     timeline: Timeline
     iterations: int
-    tensor: Callable[[int], Bytes]
+    iteration: int
+    data: Bytes
+    exposed: Exposed
     _trees: dict[int, Tree] = field(default_factory=dict)
 
     def state(self, at: Step) -> State:
-        """Return the state before step `at`, which lies inside the run."""
+        """Return the state before step `at`, which lies inside the iteration."""
         where = self.program.locate(at, self.iterations)
+        if self.has_halted(where):
+            return final_state(self.program.header, hash_bytes(self.ending).root, at, True)
         return State(at, False, root_of(self.roots(where)), self.accumulator(where))
+
+    @cached_property
+    def halting(self) -> int | None:
+        """Return the index of the HALT that ends the run in this iteration, if one does."""
+        for operator, instruction in enumerate(self.timeline.instructions):
+            if isinstance(instruction, Halt) and self.fires(operator, instruction):
+                return operator
+        return None
+
+    def fires(self, operator: int, halt: Halt) -> bool:
+        """Say whether a HALT that is reached ends the run."""
+        return halt.fires(self.iteration, self.sources(operator))
+
+    def has_halted(self, where: Location) -> bool:
+        """Say whether the run has halted before a step of the iteration."""
+        return self.halting is not None and self.halting < where.operator
+
+    @property
+    def ending(self) -> Bytes:
+        """Return the output's bytes as the run ends in this iteration."""
+        operator = len(self.timeline.instructions) - 1 if self.halting is None else self.halting
+        return self.content(self.timeline.version(operator, self.program.header.output_slot))
+
+    @property
+    def outcome(self) -> machine.Outcome | None:
+        """Return what the run leaves; None if it does not end in this iteration."""
+        if self.halting is None and self.iteration < self.iterations - 1:
+            return None
+        return machine.Outcome(self.ending, self.halting is not None)
 
     def roots(self, where: Location) -> list[Hash]:
         """Return the root of every slot before a step."""
@@ -70,6 +111,8 @@ class States:
     def prove(self, at: Step) -> machine.OneStepProof:
         """Return the one-step proof of `at`, equal to what stepping would give."""
         where = self.program.locate(at, self.iterations)
+        if self.has_halted(where):
+            return prove_halted(self.program, self.iterations, at, self.ending)
         memory = self.memory(where)
         return machine.prove(self.program, self.iterations, at, memory, self.accumulator(where))
 
@@ -97,11 +140,9 @@ class States:
 
     def sources(self, operator: int) -> LiveMemory:
         """Return a memory that holds only what an operator reads."""
-        contents = self.timeline.before[operator]
-        slots: list[Register | None] = [None] * len(contents)
+        slots: list[Register | None] = [None] * (1 << self.program.header.slot_depth)
         for operand in self.timeline.instructions[operator].sources:
-            version = contents[operand.slot]
-            assert version is not None
+            version = self.timeline.version(operator, operand.slot)
             slots[operand.slot] = Register(version.kind, self.content(version))
         return LiveMemory(slots, self.program.constants, hash_bytes)
 
@@ -109,7 +150,7 @@ class States:
         """Return the bytes of a finished content."""
         if self.timeline.is_zero(version):
             return version.kind.empty()
-        return self.tensor(version.writer)
+        return self._written(version.writer)
 
     def tree(self, version: Version) -> Tree:
         """Return the tree of a finished content, hashed once."""
@@ -117,7 +158,7 @@ class States:
             return zero_tree(version.kind)
         tree = self._trees.get(version.writer)
         if tree is None:
-            tree = self._trees[version.writer] = hash_bytes(self.tensor(version.writer))
+            tree = self._trees[version.writer] = hash_bytes(self._written(version.writer))
         return tree
 
     def partial(self, where: Location) -> Bytes:
@@ -126,30 +167,33 @@ class States:
         data = self.content(self.timeline.base(where.operator)).copy()
         if isinstance(instruction, Copy):
             places, values = self.moved(where.operator, instruction)
-            count = instruction.elements_before(where.index)
+            count = instruction.elements_before(where.index, where.iteration)
             data.view(instruction.dtype.numpy)[places[:count]] = values[:count]
         else:
-            stop = self._stored_bytes(instruction, where.index)
-            data[:stop] = self.tensor(where.operator)[:stop]
+            stop = self._stored_bytes(where)
+            data[:stop] = self._written(where.operator)[:stop]
         return data
 
     def moved(
         self, operator: int, copy: Copy
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.generic]]:
         """Return where a COPY's elements go and what they are, in the order of its steps."""
-        source = self.timeline.before[operator][copy.a]
-        assert source is not None
+        source = self.timeline.version(operator, copy.a)
         elements = self.content(source).view(copy.dtype.numpy)
-        return copy.places(0), elements[copy.origins(0)]
+        return copy.places(self.iteration), elements[copy.origins(self.iteration)]
 
-    def forget(self) -> None:
-        """Drop the trees; they are built again when asked for."""
-        self._trees.clear()
+    def _written(self, writer: int) -> Bytes:
+        if writer >= 0:
+            return self.exposed.tensors[writer]
+        slot = before_in(writer)
+        return self.data if slot == self.program.header.input_slot else self.exposed.kept[slot]
 
-    def _stored_bytes(self, instruction: Instruction, index: int) -> int:
+    def _stored_bytes(self, where: Location) -> int:
+        instruction = self.timeline.instructions[where.operator]
         destination = instruction.destination
         assert destination is not None
-        return instruction.elements_before(index) * destination.kind.dtype.size
+        elements = instruction.elements_before(where.index, where.iteration)
+        return elements * destination.kind.dtype.size
 
     def _register(self, version: Version | None) -> Register | None:
         if version is None:
@@ -164,7 +208,7 @@ class States:
         base = self.timeline.base(where.operator)
         if isinstance(instruction, Copy):
             return hash_bytes(self.partial(where)).root
-        stop = self._stored_bytes(instruction, where.index)
+        stop = self._stored_bytes(where)
         if stop == 0:
             return self.tree(base).root
         after = self.tree(Version(where.operator, base.kind))
@@ -183,10 +227,10 @@ class States:
         return node
 
     def _boundary_leaf(self, operator: int, base: Version, leaf: int, inside: int) -> bytes:
-        written = leaf_at(self.tensor(operator), leaf)[:inside]
+        written = leaf_at(self._written(operator), leaf)[:inside]
         if self.timeline.is_zero(base):
             return written.ljust(LEAF_BYTES, b"\0")
-        return written + leaf_at(self.tensor(base.writer), leaf)[inside:]
+        return written + leaf_at(self._written(base.writer), leaf)[inside:]
 
 
 def root_of(roots: list[Hash]) -> Hash:

@@ -59,6 +59,7 @@ class AssertionFound:
     task_id: TaskId
     executor: Address
     output: bytes
+    halted: bool
     final_hash: bytes
     window_end: Seconds
     block_number: int
@@ -129,9 +130,11 @@ class Market(Contract):
         """Claim an open task; `stake` is locked, `value` deposited first."""
         return self.send(wallet, "claim", task_id, stake, value=value)
 
-    def assert_result(self, wallet: Wallet, task_id: TaskId, attempt: int, output: bytes) -> Sent:
-        """Assert the output of a claimed task."""
-        return self.send(wallet, "assertResult", task_id, attempt, output, False)
+    def assert_result(
+        self, wallet: Wallet, task_id: TaskId, attempt: int, output: bytes, halted: bool = False
+    ) -> Sent:
+        """Assert the output of a claimed task; `halted`: HALT ended the run."""
+        return self.send(wallet, "assertResult", task_id, attempt, output, halted)
 
     def finalise(self, wallet: Wallet, assertion_id: AssertionId) -> Sent:
         """Make an assertion final once its window has closed and no game is open."""
@@ -220,6 +223,7 @@ def _assertion_of(event: Event) -> AssertionFound:
         TaskId(bytes(event["taskId"])),
         event["executor"],
         bytes(event["output"]),
+        bool(event["halted"]),
         bytes(event["finalHash"]),
         Seconds(event["windowEnd"]),
         event.block_number,

@@ -174,7 +174,7 @@ def run(screen: Screen, scene: Scene, cast: Cast, began: float) -> Result:
     cast.dismiss_players()
     watch.look()
     truth, lie = scene.truth, scene.lie
-    first = truth.engine.run(np.frombuffer(scene.inputs[0], np.uint8)).tobytes()
+    first = truth.engine.run(np.frombuffer(scene.inputs[0], np.uint8)).output.tobytes()
     dispute, after = dispute_of(cast, tasks), owned_by_all(cast)
     check_all(cast, tasks, scene, (first, truth.output), dispute)
     check_money(cast, before, after)

@@ -15,7 +15,6 @@ from pathlib import Path
 from infernet.actors.holdings import Holdings, Run, StartRun
 from infernet.backend.adapters import runner
 from infernet.backend.tamper import TamperedTrace
-from infernet.backend.trace import Trace
 from infernet.chain.records import ProgramRoot
 from infernet.config import load
 from infernet.models.pipeline import Model
@@ -45,8 +44,8 @@ class LyingPlayer(Player):
     def _lie_about(self, model: Model) -> StartRun:
         start = runner(self.adapter, model.program)
 
-        def lie(data: bytes) -> Run:
-            trace: Trace = start(data)
+        def lie(data: bytes, iterations: int = 1) -> Run:
+            trace = start(data, iterations)
             return TamperedTrace(trace, self.step, MUTATION)
 
         return lie

@@ -41,7 +41,7 @@ def plan_lie(truth: Trace, at: int | None, rng: random.Random, arity: int) -> Li
     for _ in range(_TRIES):
         step = Step(rng.randrange(truth.steps) if at is None else at)
         lie = TamperedTrace(truth, step, MUTATION)
-        if at is not None or not lie.lies_again_in_end:
+        if at is not None or not lie.lies_again_at_the_end:
             break
     for candidate in range(arity, 1, -1):
         disputed, count = narrow(truth, lie, candidate)

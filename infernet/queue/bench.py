@@ -30,17 +30,19 @@ class Bench:
         self._threads, self._most = threads, most
         self._engines: OrderedDict[Hash, Engine] = OrderedDict()
 
-    def run(self, program_root: str, data: str) -> dict[str, str]:
+    def run(self, program_root: str, data: str, iterations: int) -> dict[str, str | bool]:
         """Return the answer to a job, in JSON's types; raises what the engine raises."""
         try:
             engine = self._engine(parse_root(program_root))
             content = np.frombuffer(decode(data), np.uint8)
             engine.program.header.input_type.check(content, "input")
+            _require_iterations(iterations, engine.program.header.max_iterations)
         except UnknownProgram as error:
             return Answer(is_unknown_program=True, failure=str(error)).encode()
         except (QueueError, InterpreterError) as error:
             return Answer(failure=str(error)).encode()
-        return Answer(engine.run(content).tobytes()).encode()
+        outcome = engine.run(content, iterations)
+        return Answer(outcome.output.tobytes(), outcome.halted).encode()
 
     def _engine(self, root: Hash) -> Engine:
         if root in self._engines:
@@ -56,3 +58,8 @@ class Bench:
             if load_manifest(entry.folder).program_root == root.hex():
                 return load_model(entry.folder, hash_bytes).program
         return get_program(self._client, root)
+
+
+def _require_iterations(iterations: int, most: int) -> None:
+    if not isinstance(iterations, int) or not 1 <= iterations <= most:
+        raise QueueError(f"a job wants {iterations!r} iterations; the program takes 1 to {most}")

@@ -34,7 +34,7 @@ class Purpose(StrEnum):
 
 # The only function that workers run, and what they answer.
 FUNCTION = "run"
-_UNKNOWN_PROGRAM, _FAILED, _OUTPUT = "unknown_program", "failed", "output"
+_UNKNOWN_PROGRAM, _FAILED, _OUTPUT, _HALTED = "unknown_program", "failed", "output", "halted"
 _ANSWER_SECONDS = 300
 # Besides the output, in base64 twice: names, braces, a reason.
 _MOST_EXTRA_BYTES = 4_096
@@ -43,16 +43,17 @@ _OUT_OF_FORM = "a worker's answer is not in its form; update the workers"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker answers: an output, or why there is none."""
+    """What a worker answers: an output and whether the run halted, or why there is none."""
 
     output: bytes | None = None
+    halted: bool = False
     is_unknown_program: bool = False
     failure: str = ""
 
-    def encode(self) -> dict[str, str]:
+    def encode(self) -> dict[str, str | bool]:
         """Return the answer as JSON has it."""
         if self.output is not None:
-            return {_OUTPUT: encode(self.output)}
+            return {_OUTPUT: encode(self.output), _HALTED: self.halted}
         if self.is_unknown_program:
             return {_UNKNOWN_PROGRAM: self.failure}
         return {_FAILED: self.failure}
@@ -63,7 +64,7 @@ class Answer:
         if isinstance(content, dict):
             if _OUTPUT in content:
                 try:
-                    return cls(decode(str(content[_OUTPUT])))
+                    return cls(decode(str(content[_OUTPUT])), content.get(_HALTED) is True)
                 except QueueError as error:
                     return cls(failure=str(error))
             if _UNKNOWN_PROGRAM in content:
@@ -78,11 +79,11 @@ def open_queue(client: redis.Redis, purpose: Purpose) -> Queue:
     return Queue(f"infernet-{purpose}", connection=client, serializer=JSONSerializer)
 
 
-def enqueue(queue: Queue, root: Hash, data: bytes, most_seconds: int) -> str:
+def enqueue(queue: Queue, root: Hash, data: bytes, iterations: int, most_seconds: int) -> str:
     """Ask for a run of a program on an input, and return the job's id."""
     job = queue.enqueue_call(
         FUNCTION,
-        args=[root.hex(), encode(data)],
+        args=[root.hex(), encode(data), iterations],
         timeout=most_seconds,
         # Whoever asked has long asked again.
         ttl=_ANSWER_SECONDS,

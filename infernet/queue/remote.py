@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -14,8 +14,9 @@ import structlog
 from rq.queue import Queue
 
 from infernet.backend.adapters import Adapter, open_with
-from infernet.backend.engine import Engine
+from infernet.backend.engine import Engine, Exposed
 from interpreter.errors import InterpreterError
+from interpreter.machine import Outcome
 from interpreter.program import Program
 
 from .jobs import Answer, Purpose, enqueue, find_answer, forget, open_queue
@@ -81,13 +82,13 @@ class RemoteEngine:
     def reasons(self) -> tuple[str, ...]:
         return ()
 
-    def run(self, data: Bytes) -> Bytes:
-        answer, what = self._ask(data.tobytes()), "no worker answers in time"
+    def run(self, data: Bytes, iterations: int = 1) -> Outcome:
+        answer, what = self._ask(data.tobytes(), iterations), "no worker answers in time"
         if answer is not None and answer.output is not None:
             output = np.frombuffer(answer.output, np.uint8)
             try:
                 self.program.header.output_type.check(output, "a worker's output")
-                return output
+                return Outcome(output, answer.halted)
             except InterpreterError as error:
                 what = str(error)
         elif answer is not None:
@@ -95,10 +96,10 @@ class RemoteEngine:
         structlog.get_logger("infernet.queue").warning(
             "computed_locally", what=what, queue=self.queue.name, program=self.program.root
         )
-        return self._engine().run(data)
+        return self._engine().run(data, iterations)
 
-    def run_exposed(self, data: Bytes) -> dict[int, Bytes]:
-        return self._engine().run_exposed(data)
+    def expose(self, data: Bytes, iterations: int, wanted: Sequence[int]) -> Iterable[Exposed]:
+        return self._engine().expose(data, iterations, wanted)
 
     def _engine(self) -> Engine:
         with self._lock:
@@ -106,7 +107,7 @@ class RemoteEngine:
                 self._local = self.open_local()
             return self._local
 
-    def _ask(self, data: bytes) -> Answer | None:
+    def _ask(self, data: bytes, iterations: int) -> Answer | None:
         """Return a worker's answer; None if there is none in time."""
         began = time.monotonic()
         until, pause = began + self.patience.most_seconds, self.patience.again_seconds
@@ -115,7 +116,7 @@ class RemoteEngine:
         while answer is None and (now := time.monotonic()) < until:
             try:
                 if now >= ask_at:
-                    asked.append(enqueue(self.queue, self.program.root, data, self._job_seconds))
+                    asked.append(self._enqueue(data, iterations))
                     ask_at, pause = now + pause, 2 * pause
                 answer = self._look(asked, min(until, ask_at) - now)
                 if answer is not None and answer.is_unknown_program:
@@ -127,6 +128,9 @@ class RemoteEngine:
                 time.sleep(_PAUSE_SECONDS)
         forget(self.queue, asked)
         return answer
+
+    def _enqueue(self, data: bytes, iterations: int) -> str:
+        return enqueue(self.queue, self.program.root, data, iterations, self._job_seconds)
 
     def _look(self, asked: list[str], seconds: float) -> Answer | None:
         """Return the first answer to any of the jobs within a second; ConnectionError: lost."""

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from eth_account import Account
 
@@ -30,6 +31,7 @@ from infernet.monitor.metrics import Monitor
 from infernet.monitor.snapshot import Capacity, Role
 from infernet.monitor.webhook import Webhook
 from infernet.store.database import open_database
+from interpreter.machine import Outcome
 from interpreter.program import Program
 from tests.disk import small_disk
 from tests.stage import ETHER, Stage, new_stage
@@ -113,10 +115,10 @@ def test_wrong_bits_are_told(stage: Stage) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(self._engine, name)
 
-        def run(self, data: object) -> object:
-            output = self._engine.run(data).copy()
+        def run(self, data: np.ndarray, iterations: int = 1) -> Outcome:
+            output = self._engine.run(data, iterations).output.copy()
             output[0] ^= 1
-            return output
+            return Outcome(output, False)
 
     broken = [False]
 

@@ -46,13 +46,16 @@ ROOMY = replace(
 # Exact until the machine breaks, which a file stands for.
 _BACKEND = """
 import os
+from dataclasses import replace
+
 from infernet.backend.engine import ReferenceEngine
 
 class FailingEngine(ReferenceEngine):
-    def run(self, data):
-        found = super().run(data).copy()
-        found[0] ^= os.path.exists(os.environ["BROKEN"])
-        return found
+    def run(self, data, iterations=1):
+        found = super().run(data, iterations)
+        output = found.output.copy()
+        output[0] ^= os.path.exists(os.environ["BROKEN"])
+        return replace(found, output=output)
 
 class Failing:
     name = "failing"

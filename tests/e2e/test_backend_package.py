@@ -22,7 +22,7 @@ _CONFORMANCE = 6
 
 _MODULE = """
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,20 +36,21 @@ class Device:
         self.program, self._engine = program, open_engine(program)
         self.name = "device 2.0"
 
-    def run(self, data):
+    def run(self, data, iterations=1):
         if len(data) and (np.asarray(data) == 0xEE).all():
             os.abort()
-        return self._engine.run(data)
+        return self._engine.run(data, iterations)
 
-    def run_exposed(self, data):
-        return self._engine.run_exposed(data)
+    def expose(self, data, iterations, wanted):
+        return self._engine.expose(data, iterations, wanted)
 
 
 class Liar(Device):
-    def run(self, data):
-        found = self._engine.run(data).copy()
-        found[-1] ^= 1
-        return found
+    def run(self, data, iterations=1):
+        found = self._engine.run(data, iterations)
+        output = found.output.copy()
+        output[-1] ^= 1
+        return replace(found, output=output)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from infernet.models.build import synthetic_images, topology
 from infernet.models.pipeline import Model, Options, import_source
 from infernet.models.source import Source, read_model, read_onnx
 from infernet.models.store import save_model
-from tests.exactness import INPUTS, digest, inputs_of
+from tests.exactness import INPUTS, digest, inputs_of, tensors_of
 
 FILES = (
     "mobilenet/mobilenet_v2_1.0_224_quant.qdq",
@@ -81,13 +81,13 @@ def test_every_tensor_equals_the_references(model: str) -> None:
     engines = [OrtEngine(program, threads) for threads in (1, 2)]
     tensors = 0
     for data in inputs_of(program):
-        expected, output = reference.run_exposed(data), reference.run(data)
+        expected, output = tensors_of(reference, data), reference.run(data).output
         for engine in engines:
-            found = engine.run_exposed(data)
+            found = tensors_of(engine, data)
             assert found.keys() == expected.keys()
             for index, tensor in expected.items():
                 assert np.array_equal(found[index], tensor), f"operator {index}"
-            assert np.array_equal(engine.run(data), output)
+            assert np.array_equal(engine.run(data).output, output)
         tensors += len(expected)
     assert tensors >= INPUTS
 

@@ -28,11 +28,20 @@ from tests.programs import random_input, random_program
 
 _GUIDE = Path(__file__).parents[3] / "docs/backends.md"
 _ONE_BIT_OFF = """
+from dataclasses import replace
+
 class WrongEngine(MirrorEngine):
-    def {method}(self, data):
-        found = super().{method}(data)
-        {spoil}
-        return found
+    def run(self, data, iterations=1):
+        found = super().run(data, iterations)
+        output = found.output.copy()
+        output[-1] ^= {output}
+        return replace(found, output=output)
+
+    def expose(self, data, iterations, wanted):
+        for found in super().expose(data, iterations, wanted):
+            tensors, last = found.tensors, max(found.tensors)
+            {spoil}
+            yield found
 
 class WrongAdapter(MirrorAdapter):
     def open(self, program, threads):
@@ -85,19 +94,20 @@ def test_the_documented_adapter_is_found_and_runs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "spoil"),
+    ("output", "spoil"),
     [
-        ("run", "found = found.copy(); found[-1] ^= 1"),
-        ("run_exposed", "last = max(found); found[last] = found[last] ^ np.uint8(1)"),
-        ("run_exposed", "found.pop(max(found))"),
+        (1, "pass"),
+        (0, "tensors[last] = tensors[last] ^ np.uint8(1)"),
+        (0, "tensors.pop(last)"),
+        (0, "return"),
     ],
 )
 def test_a_single_wrong_bit_is_refused_by_the_vectors_name(
-    folder: Path, method: str, spoil: str
+    folder: Path, output: int, spoil: str
 ) -> None:
-    module = block("python") + _ONE_BIT_OFF.format(method=method, spoil=spoil)
+    module = block("python") + _ONE_BIT_OFF.format(output=output, spoil=spoil)
     install(folder, module, "wrong = infernet_mirror:WrongAdapter")
-    with pytest.raises(ConformanceError, match=r"vector '.+', element"):
+    with pytest.raises(ConformanceError, match=r"vector '.+', (byte|iteration) \d+"):
         require_adapter(load_adapter("wrong"))
 
 

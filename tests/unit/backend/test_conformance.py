@@ -1,5 +1,6 @@
 """The vectors are right, the backend passes them, and a backend that is wrong is named."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,10 @@ from infernet.backend.conformance import (
     require_conformance,
     run_conformance,
 )
-from infernet.backend.engine import Engine, OrtEngine, ReferenceEngine, open_engine
+from infernet.backend.engine import Engine, Exposed, OrtEngine, ReferenceEngine, open_engine
 from infernet.backend.errors import ConformanceError
 from interpreter import machine
+from interpreter.machine import Outcome
 from interpreter.operators import MaxPool, decode
 from interpreter.program import Program
 from interpreter.validate import validate
@@ -41,14 +43,14 @@ class OffByOne:
     def reasons(self) -> tuple[str, ...]:
         return ()
 
-    def run(self, data: np.ndarray) -> np.ndarray:
-        output = self.inner.run(data).copy()
+    def run(self, data: np.ndarray, iterations: int = 1) -> Outcome:
+        output = self.inner.run(data, iterations).output.copy()
         if any(isinstance(decode(op), MaxPool) for op in self.program.operators):
             output[-1] ^= 1
-        return output
+        return Outcome(output, False)
 
-    def run_exposed(self, data: np.ndarray) -> dict[int, np.ndarray]:
-        return self.inner.run_exposed(data)
+    def expose(self, data: np.ndarray, iterations: int, wanted: Sequence[int]) -> Iterable[Exposed]:
+        return self.inner.expose(data, iterations, wanted)
 
 
 def test_the_reference_gives_every_published_output() -> None:

@@ -12,6 +12,7 @@ from infernet.backend.engine import (
 from infernet.backend.errors import BackendError, UnsupportedProgram
 from interpreter.errors import InvalidTensor
 from interpreter.program import Program
+from tests.exactness import tensors_of
 from tests.programs import random_input, random_program
 
 SEEDS = range(40)
@@ -27,11 +28,11 @@ def case(seed: int) -> tuple[Program, np.ndarray]:
 def test_every_tensor_equals_the_references(seed: int) -> None:
     program, data = case(seed)
     engine, reference = open_engine(program), ReferenceEngine(program)
-    expected, found = reference.run_exposed(data), engine.run_exposed(data)
+    expected, found = tensors_of(reference, data), tensors_of(engine, data)
     assert expected.keys() == found.keys()
     for index, tensor in expected.items():
         assert np.array_equal(tensor, found[index]), program.operators[index]
-    assert np.array_equal(engine.run(data), reference.run(data))
+    assert np.array_equal(engine.run(data).output, reference.run(data).output)
 
 
 def test_most_random_programs_that_keep_the_rules_run_fast() -> None:
@@ -43,8 +44,8 @@ def test_most_random_programs_that_keep_the_rules_run_fast() -> None:
 def test_two_threads_change_nothing(seed: int) -> None:
     program, data = case(seed)
     one, two = open_engine(program, 1), open_engine(program, 2)
-    expected = one.run_exposed(data)
-    for index, tensor in two.run_exposed(data).items():
+    expected = tensors_of(one, data)
+    for index, tensor in tensors_of(two, data).items():
         assert np.array_equal(tensor, expected[index])
 
 
@@ -60,7 +61,7 @@ def test_a_declined_program_runs_on_the_reference_and_says_why() -> None:
     with pytest.raises(UnsupportedProgram, match="operator"):
         OrtEngine(program)
     data = random_input(program, rng)
-    assert np.array_equal(engine.run(data), ReferenceEngine(program).run(data))
+    assert np.array_equal(engine.run(data).output, ReferenceEngine(program).run(data).output)
 
 
 def test_an_input_of_another_length_is_refused() -> None:
@@ -74,7 +75,7 @@ def test_a_run_leaves_its_input_as_it_was() -> None:
     for seed in range(10):
         program, data = case(seed)
         before = data.copy()
-        open_engine(program).run_exposed(data)
+        tensors_of(open_engine(program), data)
         assert np.array_equal(data, before)
 
 

@@ -27,7 +27,7 @@ def lies(trace: Trace, seed: int) -> list[TamperedTrace]:
     rng = np.random.default_rng(seed)
     found = []
     for operator, instruction in zip(
-        trace.program.operators, trace.states.timeline.instructions, strict=True
+        trace.program.operators, trace.timeline(0).instructions, strict=True
     ):
         indices = {0, instruction.steps - 1, *rng.integers(0, instruction.steps, 3).tolist()}
         for index in sorted(indices):
@@ -52,7 +52,7 @@ def test_a_lie_begins_at_its_step_and_ends_in_a_false_output(seed: int) -> None:
 def test_what_follows_a_lie_is_honest_arithmetic(seed: int) -> None:
     trace = trace_of(seed, max_steps=250)
     for liar in lies(trace, seed):
-        end = liar.steps - (1 if liar.lies_again_in_end else 0)
+        end = liar.steps - (1 if liar.lies_again_at_the_end else 0)
         if liar.dirty_slot is not None:
             continue
         for step in range(liar.at + 1, end):
@@ -87,7 +87,7 @@ def test_every_kind_of_step_is_covered() -> None:
         trace = trace_of(seed)
         for liar in lies(trace, seed):
             where = trace.program.locate(liar.at)
-            kinds[trace.states.timeline.instructions[where.operator].note(where.index).kind] += 1
+            kinds[trace.timeline(0).instructions[where.operator].note(where.index).kind] += 1
     assert set(kinds) == {"begin", "free", "end", "reduce", "finish", "map", "copy"}
 
 

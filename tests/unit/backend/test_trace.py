@@ -79,7 +79,8 @@ def test_questions_outside_the_run_are_refused() -> None:
             trace.state(Step(step))
     with pytest.raises(TraceError, match="outside"):
         trace.proof(Step(trace.steps))
-    with pytest.raises(TraceError, match="iterations"):
-        Trace(program, data, open_engine(program), iterations=2)
+    for iterations in (0, 2):
+        with pytest.raises(TraceError, match="iterations"):
+            Trace(program, data, open_engine(program), iterations)
     with pytest.raises(TraceError, match="another program"):
         Trace(program, data, open_engine(case(5)[0]))

@@ -95,13 +95,16 @@ def test_an_unknown_backend_is_named(place: Place) -> None:
 
 
 _WRONG = """
+from dataclasses import replace
+
 from infernet.backend.engine import ReferenceEngine
 
 class WrongEngine(ReferenceEngine):
-    def run(self, data):
-        found = super().run(data).copy()
-        found[0] ^= 1
-        return found
+    def run(self, data, iterations=1):
+        found = super().run(data, iterations)
+        output = found.output.copy()
+        output[0] ^= 1
+        return replace(found, output=output)
 
 class Wrong:
     name = "wrong"

@@ -82,7 +82,7 @@ def test_a_program_travels_and_is_checked_by_its_root(broker: EmbeddedBroker) ->
         get_program(client, vector.program.root)
     put_program(client, vector.program)
     found = get_program(client, vector.program.root)
-    assert ReferenceEngine(found).run(vector.data).tobytes() == vector.output
+    assert ReferenceEngine(found).run(vector.data).output.tobytes() == vector.output
 
 
 @pytest.mark.parametrize("part", ["header", "operators", "constants"])
@@ -104,7 +104,7 @@ def test_workers_give_the_reference_s_bits_for_every_vector(broker: EmbeddedBrok
         for vector in load_vectors()[:40]:
             opened = adapter.open(vector.program, 1)
             assert isinstance(opened, RemoteEngine)
-            assert opened.run(vector.data).tobytes() == vector.output
+            assert opened.run(vector.data).output.tobytes() == vector.output
             assert not computed_locally(opened)
 
 
@@ -112,7 +112,7 @@ def test_without_a_worker_the_answer_is_computed_here_after_a_while(
     broker: EmbeddedBroker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     vector, engine = load_vectors()[0], engine_on(broker, Patience(0.2, 0.5))
-    assert engine.run(vector.data).tobytes() == vector.output
+    assert engine.run(vector.data).output.tobytes() == vector.output
     assert computed_locally(engine)
     assert "computed_locally" in capfd.readouterr().out
     # Nothing is left behind for workers that come later.
@@ -124,7 +124,9 @@ def test_a_worker_killed_at_its_job_is_replaced_by_another(broker: EmbeddedBroke
     answers: list[bytes] = []
     put_program(connect(broker.url), vector.program)
     with worker(broker, slow_seconds=60) as slow:
-        asking = threading.Thread(target=lambda: answers.append(engine.run(vector.data).tobytes()))
+        asking = threading.Thread(
+            target=lambda: answers.append(engine.run(vector.data).output.tobytes())
+        )
         asking.start()
         queue = open_queue(connect(broker.url), Purpose.EXECUTE)
         while not queue.started_job_registry.count:
@@ -142,7 +144,7 @@ def test_a_server_killed_and_wiped_in_between_loses_no_question(tmp_path: Path) 
         engine = engine_on(broker, Patience(1.0, 40.0))
         with worker(broker, slow_seconds=1.5):
             asking = threading.Thread(
-                target=lambda: answers.append(engine.run(vector.data).tobytes())
+                target=lambda: answers.append(engine.run(vector.data).output.tobytes())
             )
             asking.start()
             time.sleep(0.7)
@@ -157,9 +159,9 @@ def test_a_server_killed_and_wiped_in_between_loses_no_question(tmp_path: Path) 
 def test_a_wiped_server_is_filled_again(broker: EmbeddedBroker) -> None:
     vector, engine = load_vectors()[0], engine_on(broker)
     with worker(broker):
-        assert engine.run(vector.data).tobytes() == vector.output
+        assert engine.run(vector.data).output.tobytes() == vector.output
         connect(broker.url).flushall()
-        assert engine.run(vector.data).tobytes() == vector.output
+        assert engine.run(vector.data).output.tobytes() == vector.output
     assert not computed_locally(engine)
 
 
@@ -178,7 +180,7 @@ def test_workers_call_nothing_that_a_job_names(
         assert "jobs of this queue name 'run'" in (result.exc_string or "")
         # The worker goes on.
         engine = engine_on(broker)
-        assert engine.run(load_vectors()[0].data).tobytes() == load_vectors()[0].output
+        assert engine.run(load_vectors()[0].data).output.tobytes() == load_vectors()[0].output
         assert not computed_locally(engine)
     assert not mark.exists()
 
@@ -214,7 +216,7 @@ def test_an_answer_of_wrong_size_is_refused_and_computed_here(
 ) -> None:
     vector, engine = load_vectors()[0], engine_on(broker)
     with worker(broker, answer="AA=="):
-        assert engine.run(vector.data).tobytes() == vector.output
+        assert engine.run(vector.data).output.tobytes() == vector.output
     assert computed_locally(engine)
     assert "a worker's output" in capfd.readouterr().out
 

@@ -49,7 +49,7 @@ def require_computed(url: str, folder: Path) -> None:
         with connect(url) as client:
             engine = QueueAdapter(client, Purpose.EXECUTE, Reference()).open(vector.program, 1)
             assert isinstance(engine, RemoteEngine)
-            assert engine.run(vector.data).tobytes() == vector.output
+            assert engine.run(vector.data).output.tobytes() == vector.output
             assert engine._local is None, worker.log
     finally:
         worker.kill()
