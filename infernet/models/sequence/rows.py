@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from interpreter.operators import (
     CombineKind,
@@ -21,15 +21,15 @@ from ..errors import InvalidSource
 from .arithmetic import (
     MAX_WEIGHT,
     MULTIPLIER_BITS,
-    Array,
     Dyadic,
-    Reals,
     dyadic_all,
+    in_steps,
     nearest,
-    quantise_rows,
+    row_steps,
 )
 from .draft import Draft, Tensor
 from .elements import I8, I16, I32, I64, combined, looked_up, parameters, reduced, scaled
+from .matrices import Array, Matrix, Reals, over_blocks
 
 STREAM_STEP = 2.0**-14
 STREAM_LIMIT = (1 << 25) - 1
@@ -105,7 +105,7 @@ def on_own_scale(draft: Draft, x: Real, dtype: DType) -> Dynamic:
 def linear(
     draft: Draft,
     x: Dynamic,
-    weights: Reals,
+    weights: Matrix,
     steps: Reals | float,
     dtype: DType,
     limit: int,
@@ -115,24 +115,23 @@ def linear(
 
     `weight_bytes`: 1, or 2 for a second product with what the rounding of the first left.
     """
-    coarse, row_steps = quantise_rows(weights)
-    reach = int(np.abs(coarse.astype(np.int64)).sum(axis=1).max()) * x.top
-    sums = _sums(draft, x, coarse, reach)
+    outputs, inputs = weights.shape
+    row_units = np.empty(outputs)
+    place, weight_sum = _store_coarse(draft, weights, row_units)
+    reach = weight_sum * x.top
+    sums = _sums(draft, x, weights.shape, place, reach)
     if weight_bytes == 2:
-        rest = np.asarray(weights, np.float64) - coarse * row_steps[:, None]
-        row_steps = row_steps / _FINE
-        fine = nearest(rest / row_steps[:, None]).astype(np.int8)
-        reach = (reach + weights.shape[1] * x.top) * _FINE
+        place = _store_fine(draft, weights, row_units)
+        fine = _sums(draft, x, weights.shape, place, inputs * MAX_WEIGHT * x.top)
+        reach = (reach + inputs * x.top) * _FINE
         # What the multiplier needs is shifted away; it is far below the rounding of the inputs.
         shift = max(0, reach.bit_length() - _SUM_BITS)
-        sums = _joined(
-            draft, sums, _sums(draft, x, fine, weights.shape[1] * MAX_WEIGHT * x.top), shift
-        )
-        row_steps, reach = row_steps * 2.0**shift, reach >> shift
+        sums = _joined(draft, sums, fine, shift)
+        row_units, reach = row_units / _FINE * 2.0**shift, reach >> shift
     bits = min(MULTIPLIER_BITS, _PRODUCT_BITS - reach.bit_length() - WIDE_TOP.bit_length())
     if bits < _LEAST_BITS:
-        raise InvalidSource(f"sums of {weights.shape[1]} products leave no bits for a scale")
-    multipliers, shift = dyadic_all(row_steps * x.step / (x.top * np.asarray(steps)), bits)
+        raise InvalidSource(f"sums of {inputs} products leave no bits for a scale")
+    multipliers, shift = dyadic_all(row_units * x.step / (x.top * np.asarray(steps)), bits)
     params = parameters(draft, multipliers)
     mode = ScaleMode.MULTIPLY
     factor = Dyadic(0, shift)
@@ -141,11 +140,44 @@ def linear(
     return y
 
 
-def _sums(draft: Draft, x: Dynamic, integers: npt.NDArray[np.int8], reach: int) -> Tensor:
+def _store_coarse(draft: Draft, weights: Matrix, row_units: Reals) -> tuple[int, int]:
+    """Store weights as i8 and return where, and the largest sum of a row's magnitudes.
+
+    `row_units: f64[outputs]` takes the step of each row.
+    """
+
+    def work(rows: slice, block: Array) -> tuple[Array, int]:
+        row_units[rows] = row_steps(block)
+        integers = in_steps(block, row_units[rows], np.int8)
+        return integers, int(np.abs(integers).sum(axis=1, dtype=np.int64).max())
+
+    largest = 0
+
+    def blocks() -> Iterator[Array]:
+        nonlocal largest
+        for integers, weight_sum in over_blocks(weights, work):
+            largest = max(largest, weight_sum)
+            yield integers
+
+    return draft.rows_of(blocks()), largest
+
+
+def _store_fine(draft: Draft, weights: Matrix, row_units: Reals) -> int:
+    """Store what the coarse weights' rounding left, `_FINE` times finer, and return where."""
+
+    def work(rows: slice, block: Array) -> Array:
+        units = row_units[rows, None]
+        rest = np.asarray(block, np.float64) - in_steps(block, row_units[rows], np.int8) * units
+        return nearest(rest / (units / _FINE)).astype(np.int8)
+
+    return draft.rows_of(over_blocks(weights, work))
+
+
+def _sums(draft: Draft, x: Dynamic, shape: tuple[int, ...], place: int, reach: int) -> Tensor:
     """Return the sums of products with constant weights, of which none passes `reach`."""
-    outputs, inputs = integers.shape
+    outputs, inputs = shape
     sums = draft.begin(I32 if reach <= I32.maximum else I64, 1, outputs)
-    walks = (Walk(inputs, 0, 0, 0, 0), Walk(0, draft.bytes_of(integers), 0, inputs, 0))
+    walks = (Walk(inputs, 0, 0, 0, 0), Walk(0, place, 0, inputs, 0))
     dtypes = (sums.dtype, x.row.dtype, I8)
     draft.put(MatMul(sums.slot, x.row.slot, 0, *dtypes, 1, 1, outputs, inputs, *walks, 1))
     return sums
