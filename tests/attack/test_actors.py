@@ -209,7 +209,7 @@ def test_a_reread_assertion_is_not_checked_twice(stage: Stage) -> None:
 def test_checked_runs_do_not_pile_up_in_memory(stage: Stage) -> None:
     alive: list[weakref.ref[Run]] = []
 
-    def start(data: bytes) -> Run:
+    def start(data: bytes, iterations: int = 1) -> Run:
         run = stage.truth(data)
         alive.append(weakref.ref(run))
         return run

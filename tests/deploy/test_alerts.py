@@ -171,7 +171,7 @@ def test_a_miner_without_free_stake_is_told_while_it_has_room(stage: Stage) -> N
 
 
 def test_many_errors_of_the_loop_are_told(stage: Stage) -> None:
-    def fails(data: bytes) -> Run:
+    def fails(data: bytes, iterations: int = 1) -> Run:
         raise OSError("the accelerator is gone")
 
     class Impatient:

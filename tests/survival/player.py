@@ -10,6 +10,7 @@ import os
 import signal
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
@@ -177,7 +178,7 @@ def play(part: Part, contracts: Contracts, wallet: Wallet, stop: Event, diary: D
     """Register if need be, and run the loop."""
     if part.role == "executor":
         prepare(part, contracts, wallet)
-    held = hold(contracts, part.program, lambda data: run_of(part, data))
+    held = hold(contracts, part.program, partial(run_of, part))
     assert wallet.journal is not None
     database, pace = wallet.journal.database, Pace(poll_seconds=0.1, longest_pause_seconds=2)
     if part.role == "fisherman":
@@ -218,9 +219,9 @@ def prepare(part: Part, contracts: Contracts, wallet: Wallet) -> None:
     carry_out(contracts, wallet, wanted, programs)
 
 
-def run_of(part: Part, data: bytes) -> Trace | TamperedTrace:
+def run_of(part: Part, data: bytes, iterations: int = 1) -> Trace | TamperedTrace:
     """Return the run that a player tells of: the truth, or a lie from one step on."""
-    truth = Trace(part.program, data, open_engine(part.program))
+    truth = Trace(part.program, data, open_engine(part.program), iterations)
     if part.lie_at is None:
         return truth
     return TamperedTrace(truth, Step(part.lie_at), MUTATION)

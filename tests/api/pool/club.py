@@ -29,8 +29,7 @@ from infernet.actors.crew import Crew
 from infernet.actors.daemon import Pace, run
 from infernet.actors.holdings import hold
 from infernet.actors.report import Report
-from infernet.backend.engine import open_engine
-from infernet.backend.trace import Trace
+from infernet.backend.adapters import load_adapter, runner
 from infernet.chain.connection import connect
 from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, TaskId, Wei
@@ -176,8 +175,7 @@ def mining(
     programs = {"plain": town.program}
     wanted = plan(contracts, wallet, policy, programs, Wei(stakes * stake))
     carry_out(contracts, wallet, wanted, programs)
-    engine = open_engine(town.program)
-    held = hold(contracts, town.program, lambda data: Trace(town.program, data, engine))
+    held = hold(contracts, town.program, runner(load_adapter("onnxruntime"), town.program))
     sizes = {town.root: town.program.header.input_type.byte_count}
     inputs = Inputs(contracts.market, database)
     pool = Pool(urls, contracts, signer, sizes, inputs, pace) if urls else None

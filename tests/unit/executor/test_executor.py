@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from executor.actor import Executor
 from executor.errors import InferenceFailed
 from executor.policy import Policy
 from executor.service import TASK_GAS
-from infernet.actors.holdings import Run, hold
+from infernet.actors.holdings import Run, StartRun, hold
 from infernet.chain.connection import Chain
 from infernet.chain.deployment import Contracts
 from infernet.chain.fees import Prices
@@ -51,12 +52,10 @@ def request(stage: Stage, data: bytes | None = None, fee: Wei = FEE) -> TaskId:
     return market.request_with_input(stage.wallet(), wanted, data or stage.data, fee)[0]
 
 
-def custom(
-    stage: Stage, wallet: Wallet, max_tasks: int, start: Callable[[bytes], Run] | None = None
-) -> Executor:
+def custom(stage: Stage, wallet: Wallet, max_tasks: int, start: StartRun | None = None) -> Executor:
     """Return an executor that deposits nothing, with an engine of its own."""
     view = stage.view()
-    held = hold(view, stage.program, start or stage.truth)
+    held = hold(view, stage.program, start or partial(stage.run, None))
     policy = Policy(view.registry.info(stage.root).minimum_stake, max_tasks)
     return Executor(view, wallet, held, policy, stage.conformance, "executor", stage.reports.append)
 
@@ -68,7 +67,7 @@ def statuses(stage: Stage, tasks: list[TaskId]) -> list[TaskStatus]:
 def test_an_engine_that_fails_on_one_input_does_not_stop_the_others(stage: Stage) -> None:
     broken = BROKEN * len(stage.data)
 
-    def start(data: bytes) -> Run:
+    def start(data: bytes, iterations: int = 1) -> Run:
         if data == broken:
             raise MemoryError("no room for this one")
         return stage.truth(data)
@@ -182,7 +181,7 @@ def test_what_is_in_work_counts_against_the_time_that_is_left(stage: Stage) -> N
 
 
 def test_a_model_that_does_not_run_is_refused_before_anything_is_claimed(stage: Stage) -> None:
-    def start(data: bytes) -> Run:
+    def start(data: bytes, iterations: int = 1) -> Run:
         raise OSError("the device is gone")
 
     with pytest.raises(InferenceFailed, match="OSError: the device is gone"):

@@ -15,9 +15,8 @@ from executor.registration import carry_out, plan
 from executor.service import DEFENCE_GAS, TASK_GAS
 from infernet.actors.holdings import hold
 from infernet.actors.report import Report
+from infernet.backend.adapters import load_adapter, runner
 from infernet.backend.conformance import require_conformance
-from infernet.backend.engine import open_engine
-from infernet.backend.trace import Trace
 from infernet.chain.deploy import TRIAL, deploy
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import FeeAboveCap
@@ -58,8 +57,7 @@ class Workshop:
         chain = self.anvil.connect()
         view = Contracts(chain, self.contracts.deployment)
         wallet = Wallet(chain, self.signer, policy=SendPolicy(max_fee=CAP))
-        engine = open_engine(self.program)
-        held = hold(view, self.program, lambda data: Trace(self.program, data, engine))
+        held = hold(view, self.program, runner(load_adapter("onnxruntime"), self.program))
         policy = Policy(view.registry.info(self.root).minimum_stake, max_tasks=2)
         programs = {"random": self.program}
         carry_out(view, wallet, plan(view, wallet, policy, programs), programs)

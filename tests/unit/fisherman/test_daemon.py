@@ -15,7 +15,7 @@ from fisherman.actor import Fisherman
 from fisherman.policy import FishermanPolicy
 from infernet.actors.crew import Crew
 from infernet.actors.daemon import Pace, run
-from infernet.actors.holdings import Run, hold
+from infernet.actors.holdings import Run, StartRun, hold
 from infernet.actors.report import Report
 from infernet.chain.deployment import Contracts
 from infernet.chain.wallet import Wallet
@@ -57,7 +57,7 @@ class Diary:
 
 @contextmanager
 def daemon(
-    town: Town, wallet: Wallet, start_run: Callable[[bytes], Run], workers: int
+    town: Town, wallet: Wallet, start_run: StartRun, workers: int
 ) -> Iterator[tuple[Fisherman, Diary]]:
     """Run a fisherman in a thread, as its process would."""
     diary, stop = Diary(), threading.Event()
@@ -124,7 +124,7 @@ def test_slow_executions_do_not_hold_up_the_moves_of_a_game(town: Town) -> None:
         lie, wallet = tell_lie(town, 0.5), town.anvil.wallet()
         slow, release = threading.Event(), threading.Event()
 
-        def start(data: bytes) -> Run:
+        def start(data: bytes, iterations: int = 1) -> Run:
             # With one worker this thread is the one for what is not urgent.
             if slow.is_set() and threading.current_thread().name == "crew-1":
                 release.wait(_PATIENCE_SECONDS)

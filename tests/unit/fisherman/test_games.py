@@ -38,7 +38,7 @@ def fund(stage: Stage, wallet: Wallet) -> None:
 class Broken:
     """A run whose states cannot be had."""
 
-    output = b""
+    output, halted = b"", False
 
     def state_hashes(self, steps: object) -> object:
         raise RuntimeError("the disk is gone")
@@ -46,7 +46,7 @@ class Broken:
     proof = state_hashes
 
 
-def broken(data: bytes) -> Run:
+def broken(data: bytes, iterations: int = 1) -> Run:
     return Broken()
 
 
@@ -132,7 +132,7 @@ def test_a_machine_that_disagrees_with_itself_challenges_nothing_that_it_found_b
     watcher, database = stage.wallet(0), open_database(tmp_path / "account.sqlite")
     begun: list[bytes] = []
 
-    def start(data: bytes) -> Run:
+    def start(data: bytes, iterations: int = 1) -> Run:
         # Right twice, so that the lie is found, and once wrong after that.
         begun.append(data)
         return stage.run(1 if len(begun) == 3 else None, data)

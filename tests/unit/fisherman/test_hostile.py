@@ -39,7 +39,7 @@ class Flaky:
     error: Exception
     begun: int = 0
 
-    def __call__(self, data: bytes) -> Run:
+    def __call__(self, data: bytes, iterations: int = 1) -> Run:
         self.begun += 1
         if self.begun <= self.failures:
             raise self.error
@@ -67,6 +67,10 @@ class Bitflip:
     def output(self) -> bytes:
         return self.run.output
 
+    @property
+    def halted(self) -> bool:
+        return self.run.halted
+
     def state_hashes(self, steps: list[Step]) -> list[Hash]:
         hashes = self.run.state_hashes(steps)
         return [*hashes[:-1], Hash(bytes(32))]
@@ -79,7 +83,7 @@ def test_a_fault_of_ones_own_memory_costs_no_bond(stage: Stage) -> None:
     tell_truth(stage, 2)
     begun: list[bytes] = []
 
-    def start(data: bytes) -> Run:
+    def start(data: bytes, iterations: int = 1) -> Run:
         begun.append(data)
         return Bitflip(stage.truth(data)) if len(begun) == 1 else stage.truth(data)
 
@@ -92,7 +96,7 @@ def test_a_fault_of_ones_own_memory_costs_no_bond(stage: Stage) -> None:
 def test_who_once_disagreed_with_itself_challenges_no_more_until_a_restart(stage: Stage) -> None:
     lie, wallet, begun = tell_lie(stage), stage.wallet(), list[bytes]()
 
-    def start(data: bytes) -> Run:
+    def start(data: bytes, iterations: int = 1) -> Run:
         begun.append(data)
         return Bitflip(stage.truth(data)) if len(begun) == 1 else stage.truth(data)
 
@@ -128,7 +132,7 @@ def test_a_result_that_says_it_halted_is_a_false_one(stage: Stage) -> None:
     task_id = stage.request(stage.wallet())
     stake = stage.contracts.registry.info(stage.root).minimum_stake
     market.claim(executor, task_id, stake, stake)
-    market.send(executor, "assertResult", task_id, 1, stage.truth().output, True)
+    market.assert_result(executor, task_id, 1, stage.truth().output, halted=True)
     stage.fisherman(stage.wallet()).tick()
     assert events(stage) == ["false_result_found", "challenge_committed"]
 

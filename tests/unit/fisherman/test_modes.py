@@ -127,7 +127,7 @@ def test_coverage_survives_a_restart_and_nothing_is_checked_twice(
     assert events(stage) == ["result_checked"] * 3
 
 
-def refuse(data: bytes) -> Run:
+def refuse(data: bytes, iterations: int = 1) -> Run:
     raise AssertionError("a result is checked again")
 
 
