@@ -5,15 +5,19 @@ Without a C compiler the package installs all the same; hashlib and NumPy do the
 
 from setuptools import Extension, setup
 
+PRODUCTS = ("products.c", "pool.c")
+PRODUCTS_HEADERS = ("products.h", "products_dots.h", "products_settle.h", "pool.h")
 
-def native(name: str, source: str, header: str) -> Extension:
+
+def native(name: str, sources: tuple[str, ...], headers: tuple[str, ...]) -> Extension:
     """Return a kernel that every later Python of this platform can load."""
     folder = "infernet/backend/native"
     return Extension(
         f"infernet.backend.native.{name}",
-        [f"{folder}/{source}"],
-        depends=[f"{folder}/{header}"],
-        extra_compile_args=["-O3", "-Wall", "-Wextra"],
+        [f"{folder}/{source}" for source in sources],
+        depends=[f"{folder}/{header}" for header in headers],
+        extra_compile_args=["-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
+        extra_link_args=["-pthread"],
         define_macros=[("Py_LIMITED_API", "0x030b0000")],
         py_limited_api=True,
         optional=True,
@@ -22,8 +26,8 @@ def native(name: str, source: str, header: str) -> Extension:
 
 setup(
     ext_modules=[
-        native("_sha256", "sha256.c", "lanes.h"),
-        native("_matmul", "matmul.c", "matmul.h"),
+        native("_sha256", ("sha256.c",), ("lanes.h",)),
+        native("_matmul", ("matmul.c", *PRODUCTS), PRODUCTS_HEADERS),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -1,4 +1,4 @@
-"""Exact products of byte matrices, by the compiled kernel where there is one, else by NumPy."""
+"""Exact integer products of matrices, by the compiled kernels where there are any, else NumPy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Bytes = npt.NDArray[np.int8] | npt.NDArray[np.uint8]
+Narrow = npt.NDArray[np.uint8] | npt.NDArray[np.int8] | npt.NDArray[np.int16]
+Wide = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 
-# depth * 255 * 255 must stay below 2**31.
-MAX_DEPTH = 33_025
+MAX_DEPTH = (1 << 24) - 1
+_KINDS = {np.dtype(np.uint8): 0, np.dtype(np.int8): 1, np.dtype(np.int16): 2}
 _WIDEST = 2
 
 
@@ -32,12 +33,18 @@ def products_status() -> str:
 
 
 def product(
-    a: Bytes, w: Bytes, a_zero: int = 0, w_zero: int = 0, out: npt.NDArray[np.int32] | None = None
-) -> npt.NDArray[np.int32]:
-    """Return `out[r, c] = sum over k of (a[r, k] - a_zero) * (w[c, k] - w_zero)`, exact.
+    a: Narrow,
+    w: Narrow,
+    a_zero: int = 0,
+    w_zero: int = 0,
+    out: Wide | None = None,
+    threads: int = 1,
+) -> Wide:
+    """Return `out[r, c] = sum over k of (a[r, k] - a_zero) * (w[c, k] - w_zero)`, clamped to `out`.
 
-    `a: u8|i8[rows, depth]`, `w: u8|i8[columns, depth]`, both with neighbours in depth side by side
-    in memory; depth at most MAX_DEPTH, or ValueError. `out: i32[rows, columns]`, rows contiguous.
+    `a: u8|i8|i16[rows, depth]`, `w: u8|i8|i16[columns, depth]`, both with neighbours in depth side
+    by side in memory, zero points in their ranges; depth from 1 to MAX_DEPTH, or ValueError.
+    `out: i32|i64[rows, columns]`, rows contiguous; i32 when it is not given.
     """
     rows, depth = a.shape
     columns = w.shape[0]
@@ -46,23 +53,25 @@ def product(
     if out is None:
         out = np.empty((rows, columns), np.int32)
     if _NATIVE is None:
-        left = a.astype(np.float64) - a_zero
-        out[:] = (left @ (w.astype(np.float64) - w_zero).T).astype(np.int32)
+        sums = (a.astype(np.int64) - a_zero) @ (w.astype(np.int64) - w_zero).T
+        limits = np.iinfo(out.dtype)
+        out[:] = np.clip(sums, limits.min, limits.max)
         return out
     operands = (_rows(a), _rows(w), _rows(out))
     (a_data, a_stride), (w_data, w_stride), (out_data, out_stride) = operands
     shape = (rows, columns, depth)
-    strides = (0, a_stride, 0, w_stride, 0, out_stride // out.itemsize)
-    signs = (a.dtype == np.int8, w.dtype == np.int8)
-    _NATIVE.product(a_data, w_data, out_data, *shape, *strides, *signs, a_zero, w_zero)
+    strides = (0, a_stride, 0, w_stride, 0, out_stride)
+    kinds = (_KINDS[a.dtype], _KINDS[w.dtype], out.dtype == np.int64)
+    _NATIVE.product(a_data, w_data, out_data, *shape, *strides, *kinds, a_zero, w_zero, threads)
     return out
 
 
 def _rows(matrix: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], int]:
-    """Return the bytes from the first element to the last, and the bytes from row to row."""
-    if matrix.strides[1] != matrix.itemsize or matrix.strides[0] < 0:
+    """Return the bytes from the first element to the last, and the elements from row to row."""
+    size = matrix.itemsize
+    if matrix.strides[1] != size or matrix.strides[0] < 0 or matrix.strides[0] % size:
         raise ValueError("neighbours in a row must be side by side in memory")
     rows, columns = matrix.shape
-    length = (rows - 1) * matrix.strides[0] + columns * matrix.itemsize
+    length = (rows - 1) * matrix.strides[0] + columns * size
     flat = np.lib.stride_tricks.as_strided(matrix.view(np.uint8), (length,), (1,))
-    return flat, matrix.strides[0]
+    return flat, matrix.strides[0] // size

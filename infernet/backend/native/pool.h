@@ -13,8 +13,9 @@ void infernet_parallel(void (*part)(void *context, size_t i), void *context, siz
                        int threads);
 
 /* Return this thread's scratch `slot` of at least `bytes`, aligned to 64, or NULL when memory runs
- * out. What it held is lost when it grows; it is freed when the thread ends. */
+ * out. What it held is lost when it grows; it is freed when the thread ends. Products take slots
+ * from 0 to 2. */
 void *infernet_scratch(int slot, size_t bytes);
-#define POOL_SLOTS 4
+#define POOL_SLOTS 8
 
 #endif
