@@ -123,7 +123,7 @@ class Series:
     def _dispute(self, at: Step, liars: Player) -> None:
         mutation = Mutation(self.rng.randrange(1, 256), self.rng.randrange(1 << 20))
         tampered = TamperedTrace(self.truth, at, mutation)
-        vanishes = tampered.lies_again_in_end and len(self.played) % 10 != 9
+        vanishes = tampered.lies_again_at_the_end and len(self.played) % 10 != 9
         liar, began = TraceClaim(tampered, at if vanishes else None), perf_counter()
         if liars is Player.EXECUTOR:
             self.assertion_id = self.arena.assert_result(self.task_id, liar)
@@ -134,7 +134,7 @@ class Series:
         dispute = self.arena.play(self.assertion_id, challenged.final, liars.opponent, choosers)
         self._require_honest_win(dispute)
         disputed = self._disputed_step(dispute, liar)
-        if disputed != at and (vanishes or not tampered.lies_again_in_end):
+        if disputed != at and (vanishes or not tampered.lies_again_at_the_end):
             raise AssertionError(f"the lie is at step {at}, the game came to step {disputed}")
         took = perf_counter() - began
         self.played.append(Played(dispute, kind_at(self.program, disputed), disputed, took))

@@ -113,11 +113,11 @@ class Arena(Chain):
         assert self.registry.functions.model(program.root).call()[0], "the program is not complete"
         return sent
 
-    def post(self, program: Program, data: np.ndarray) -> bytes:
+    def post(self, program: Program, data: np.ndarray, iterations: int = 1) -> bytes:
         """Request a run of a registered program, its input in calldata; return the task's id."""
         self.mark()
         deadline, nonce = self.now + 10**8, next(self.nonces)
-        arguments = (program.root, data.tobytes(), 1, ETHER, deadline, nonce)
+        arguments = (program.root, data.tobytes(), iterations, ETHER, deadline, nonce)
         self.send("requestWithInput", self.requester, self.market, *arguments)
         return bytes(self.events(self.market, "Requested")[-1]["args"]["taskId"])
 

@@ -25,11 +25,9 @@ class TraceClaim:
     States after `dirty_after` are hashed once more with dirt, so that they stay false.
     """
 
-    halted = False
-
     def __init__(self, trace: Trace | TamperedTrace, dirty_after: Step | None = None) -> None:
         self.trace, self.dirty_after = trace, dirty_after
-        self.output = np.frombuffer(trace.output, np.uint8)
+        self.output, self.halted = np.frombuffer(trace.output, np.uint8), trace.halted
         self.final = trace.final.hash
 
     def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
