@@ -31,8 +31,9 @@ from .explorer.rendering import ROOT as EXPLORER
 from .explorer.routes import explorer_router
 from .head import Head
 from .opening import Office, limits_of, opened
-from .routes import accept, chain, events, players, pool, service, tasks
+from .routes import accept, chain, events, openai, players, pool, service, tasks
 from .routes.show import EventTexts
+from .schemas.openai_views import FaultView
 from .schemas.values import ProblemView
 from .store.records import TaskEvent
 from .tally import Tally
@@ -46,6 +47,7 @@ false and slashed; the task is then open again.
 """
 _TAGS = [
     {"name": "tasks", "description": "Have tasks computed, and read what became of them"},
+    {"name": "openai", "description": "Models of text, in the words of OpenAI's protocol"},
     {"name": "events", "description": "Server-sent events"},
     {"name": "models", "description": "What tasks may name"},
     {"name": "disputes", "description": "Challenged results, move by move"},
@@ -83,7 +85,7 @@ def create_app(config: Config | None = None, opener: Opener = opened) -> FastAPI
     app.state.answers = Counter[int]()
     problems.install(app)
     # Fixed names come before those that may be anything.
-    for part in (accept, events, tasks, pool, chain, players, service):
+    for part in (accept, events, tasks, openai, pool, chain, players, service):
         app.include_router(part.router)
     app.add_api_route("/", _home, include_in_schema=False)
     return app
@@ -102,7 +104,7 @@ class _Described(FastAPI):
         if self.openapi_schema is None:
             found = super().openapi()
             schemas = found.setdefault("components", {}).setdefault("schemas", {})
-            for model in (ProblemView, *accept.SCHEMAS, *pool.SCHEMAS):
+            for model in (ProblemView, FaultView, *accept.SCHEMAS, *pool.SCHEMAS, *openai.SCHEMAS):
                 made = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(made.pop("$defs", {}))
                 schemas[model.__name__] = made

@@ -52,11 +52,14 @@ def is_spoken(path: str) -> bool:
     return path.startswith(PREFIXES)
 
 
+def status_of(status: int) -> int:
+    """Return the status that a problem has in this protocol."""
+    return _STATUSES.get(status, status)
+
+
 def fault(name: str, status: int, detail: str, more: Mapping[str, object]) -> Fault:
     """Return a problem of the gateway's own table. `more`: the members that it has besides."""
     kind = _TYPES.get(status, _SERVER if status >= 500 else _INVALID)
     told = {key: str(more[key]) for key in ("code", "field", "task_id") if more.get(key)}
     code = told.get("code", _CODES.get(name, name.replace("-", "_")))
-    return Fault(
-        _STATUSES.get(status, status), kind, code, detail, told.get("field"), told.get("task_id")
-    )
+    return Fault(status_of(status), kind, code, detail, told.get("field"), told.get("task_id"))

@@ -36,7 +36,7 @@ from .seam import KEYED, ON_CHAIN, Reader, TheGateway, Writer, gateway_of
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 
-_REFUSED = (
+REFUSED = (
     *KEYED,
     "malformed-body",
     "budget-exceeded",
@@ -132,7 +132,7 @@ _BATCH_BODY = {
     response_model=AcceptedView,
     responses={
         202: {"headers": {"Location": _LOCATION}, "description": "Durably accepted, not sent yet"},
-        **answers(*_REFUSED),
+        **answers(*REFUSED),
     },
     openapi_extra=_body(_TASK_BODY) | {"parameters": _parameters()},
 )
@@ -166,7 +166,7 @@ async def answer(request: Request) -> Response:
     status_code=202,
     summary="Have several tasks accepted, all or none",
     response_model=AcceptedBatchView,
-    responses={202: {"description": "Durably accepted, not sent yet"}, **answers(*_REFUSED)},
+    responses={202: {"description": "Durably accepted, not sent yet"}, **answers(*REFUSED)},
     openapi_extra=_body(_BATCH_BODY),
 )
 async def post_batch(
@@ -187,7 +187,7 @@ async def post_batch(
     response_model=AcceptedView,
     responses={
         202: {"headers": {"Location": _LOCATION}, "description": "Durably accepted, not sent yet"},
-        **answers(*_REFUSED),
+        **answers(*REFUSED),
     },
     openapi_extra=_body({JSON: {"schema": _schema(SignedGiven)}}),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
-from infernet.models.manifest import Manifest
+from infernet.models.manifest import Manifest, Task
 from infernet.models.sequence.request import SEED_BYTES
 from infernet.models.text import Prompt
 
@@ -45,15 +45,19 @@ class PictureInput:
 
 @dataclass(frozen=True, slots=True)
 class TextInput:
-    """What a model of text goes on from, classifies or embeds. All but `prompt`: of the first.
+    """What a model of text goes on from, classifies or embeds.
 
-    `max_tokens`: None for as many as fit. `seed`: 32 bytes.
+    `max_tokens`: None for as many as fit. `seed`: 32 bytes. These and the temperature belong to
+    models that generate. `task`: what the model has to do, None for whatever it does; `member`:
+    what its request calls the prompt.
     """
 
     prompt: Prompt
     max_tokens: int | None = None
     temperature: float = 0.0
     seed: bytes = bytes(SEED_BYTES)
+    task: Task | None = None
+    member: str = "input"
 
 
 Input = RawInput | TensorInput | ArrayInput | PictureInput | TextInput

@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 
 from infernet.models.errors import InvalidInput
-from infernet.models.sequence.request import LENGTH, PROMPT
+from infernet.models.sequence.request import COLDEST, HOTTEST, LENGTH, PROMPT
 from infernet.models.text import Codec, Generated, Prompt, Request, Sampling
 
 from ..errors import InvalidTask, PromptTooLong
@@ -54,32 +54,23 @@ def request_for(codec: Codec, given: TextInput) -> Request:
 
     Raises InvalidTask, or PromptTooLong for what passes the model's positions: nothing is cut.
     """
-    positions = codec.text.positions
+    text, member = codec.text, given.member
+    if given.task is not None and given.task != text.task:
+        raise InvalidTask("model", f"this model is there to {text.task}, not to {given.task}")
+    if text.task == "generate":
+        _require_temperature(given.temperature)
+    elif given.max_tokens is not None:
+        raise InvalidTask("max_tokens", "this model makes no tokens; leave it out")
     size = _size(given.prompt)
-    if size > positions * _MOST_CHARACTERS_A_TOKEN:
-        raise PromptTooLong("input", f"it has {size} characters; the model has {positions} tokens")
+    if size > text.positions * _MOST_CHARACTERS_A_TOKEN:
+        raise PromptTooLong(member, f"it is {size} long; the model takes {text.positions} tokens")
     try:
         tokens = codec.tokens_of(given.prompt)
-        if len(tokens) > positions:
-            raise PromptTooLong(
-                "input",
-                f"it has {len(tokens)} tokens; the model has {positions} for prompt and "
-                "answer together"
-                if codec.text.task == "generate"
-                else f"it has {len(tokens)} tokens; the model takes {positions}",
-            )
-        wanted = given.max_tokens
-        if wanted is not None and codec.text.task != "generate":
-            raise InvalidTask("max_tokens", "this model makes no tokens; leave it out")
-        if wanted is not None and len(tokens) + wanted - 1 > positions:
-            raise PromptTooLong(
-                "max_tokens",
-                f"the prompt has {len(tokens)} tokens and {wanted} are wanted; the model has "
-                f"{positions} for both",
-            )
-        return codec.encode_request(tokens, Sampling(wanted, given.temperature, given.seed))
+        _require_room(codec, len(tokens), given)
+        sampling = Sampling(given.max_tokens, given.temperature, given.seed)
+        return codec.encode_request(tokens, sampling)
     except InvalidInput as error:
-        raise InvalidTask("input", str(error)) from None
+        raise InvalidTask(member, str(error)) from None
 
 
 def spoken(codec: Codec, data: bytes, iterations: int, output: bytes | None) -> Spoken:
@@ -105,6 +96,20 @@ def spoken(codec: Codec, data: bytes, iterations: int, output: bytes | None) -> 
     halted = any(token in codec.text.end_tokens for token in made)
     generated = codec.decode_output(found, length, iterations, halted=halted)
     return Spoken(prompt, length, len(generated.tokens) + halted, generated)
+
+
+def _require_temperature(value: float) -> None:
+    if value and not COLDEST <= value <= HOTTEST:
+        raise InvalidTask("temperature", f"it is 0, or from {COLDEST:g} to {HOTTEST:g}")
+
+
+def _require_room(codec: Codec, tokens: int, given: TextInput) -> None:
+    positions, wanted = codec.text.positions, given.max_tokens or 1
+    if tokens > positions:
+        raise PromptTooLong(given.member, f"it has {tokens} tokens; the model takes {positions}")
+    if tokens + wanted - 1 > positions:
+        most = positions + 1 - tokens
+        raise PromptTooLong("max_tokens", f"after {tokens} tokens the model can make {most}")
 
 
 def _require_tokens(codec: Codec, tokens: Sequence[int]) -> None:

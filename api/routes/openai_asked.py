@@ -1,0 +1,138 @@
+"""From a request in OpenAI's protocol to the tasks that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from infernet.chain.records import Wei
+from infernet.models.text import Message, Prompt
+
+from ..errors import InvalidMember
+from ..schemas.openai import (
+    UNSUPPORTED,
+    Asked,
+    ChatGiven,
+    CompletionGiven,
+    EmbeddingsGiven,
+    Sampled,
+)
+from ..service.terms import TextInput, Wish
+from ..service.text import fresh_seed, request_seed
+from .intake import content_of
+
+A = TypeVar("A", bound=Asked)
+
+_CODES = {
+    "extra_forbidden": "unknown_parameter",
+    "missing": "missing_required_parameter",
+    UNSUPPORTED: UNSUPPORTED,
+}
+_COMPLETION_TOKENS = 16
+_TEMPERATURE = 1.0
+
+
+async def asked(kind: type[A], request: Request) -> A:
+    """Return what a body asks for; raises InvalidMember, MalformedBody or UnsupportedType."""
+    content = await content_of(request)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise _fault(error, content) from None
+
+
+def seed_of(given: Sampled, idempotency_key: str | None) -> int | None:
+    """Return the seed that a request is run with, None for one that needs none."""
+    if given.temperature == 0:
+        return None
+    return fresh_seed(idempotency_key) if given.seed is None else given.seed
+
+
+def chat_wish(given: ChatGiven, seed: int | None) -> Wish:
+    """Return the task of a chat."""
+    if given.max_tokens is not None and given.max_completion_tokens is not None:
+        raise InvalidMember("max_tokens", "max_completion_tokens says it too", "invalid_value")
+    messages = [
+        Message(
+            role="system" if each.role == "developer" else each.role,
+            content=each.content
+            if isinstance(each.content, str)
+            else "".join(part.text for part in each.content),
+        )
+        for each in given.messages
+    ]
+    most = given.max_completion_tokens or given.max_tokens
+    return _made(given, messages, most, seed, "messages")
+
+
+def completion_wish(given: CompletionGiven, seed: int | None) -> Wish:
+    """Return the task of a completion."""
+    prompt: Prompt
+    if isinstance(given.prompt, str):
+        prompt = given.prompt
+    elif len(given.prompt) == 1 and isinstance(given.prompt[0], str):
+        prompt = given.prompt[0]
+    else:
+        prompt = [each for each in given.prompt if isinstance(each, int)]
+        if len(prompt) != len(given.prompt) or not prompt:
+            raise InvalidMember("prompt", "one prompt is served at a time", "invalid_value")
+    return _made(given, prompt, given.max_tokens or _COMPLETION_TOKENS, seed, "prompt")
+
+
+def embedding_wishes(given: EmbeddingsGiven) -> list[Wish]:
+    """Return a task for each of the inputs."""
+    found = given.input
+    if isinstance(found, str):
+        prompts: list[Prompt] = [found]
+    elif all(isinstance(each, int) for each in found):
+        prompts = [[each for each in found if isinstance(each, int)]]
+    else:
+        prompts = [each for each in found if not isinstance(each, int)]
+    if not all(prompts):
+        raise InvalidMember("input", "it may not be empty", "invalid_value")
+    return [_wish(given, TextInput(prompt, task="embed", member="input")) for prompt in prompts]
+
+
+def stops_of(given: Sampled) -> Sequence[str]:
+    """Return before what the text ends."""
+    if given.stop is None:
+        return ()
+    return (given.stop,) if isinstance(given.stop, str) else given.stop
+
+
+def _made(given: Sampled, prompt: Prompt, most: int | None, seed: int | None, member: str) -> Wish:
+    temperature = _TEMPERATURE if given.temperature is None else given.temperature
+    number = request_seed(0 if seed is None else seed)
+    return _wish(given, TextInput(prompt, most, temperature, number, "generate", member))
+
+
+def _wish(given: Asked, text: TextInput) -> Wish:
+    own = given.infernet
+    fee = None if own.fee_wei is None else Wei(own.fee_wei)
+    return Wish(given.model, text, fee, own.deadline_seconds)
+
+
+def _fault(error: ValidationError, content: Any) -> InvalidMember:
+    """Return the first thing that is wrong; of a choice of forms, the one that came closest."""
+    errors = error.errors(include_url=False)
+    first = [each for each in errors if each["loc"][:1] == errors[0]["loc"][:1]]
+    found = max(first, key=lambda each: len(each["loc"]))
+    member = _member(found["loc"], content)
+    is_unknown = found["type"] == "extra_forbidden"
+    what = "this gateway knows no such member" if is_unknown else found["msg"]
+    return InvalidMember(member or "body", what, _CODES.get(found["type"], "invalid_value"))
+
+
+def _member(loc: tuple[str | int, ...], content: Any) -> str:
+    """Return a place as the protocol writes it: `messages[0].content`."""
+    told, here = "", content
+    for part in loc:
+        if isinstance(part, int) and isinstance(here, list):
+            told, here = f"{told}[{part}]", here[part] if part < len(here) else None
+        elif isinstance(part, str) and isinstance(here, dict):
+            told, here = f"{told}.{part}" if told else part, here.get(part)
+        # What is left names the form that was tried.
+    return told
