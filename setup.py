@@ -7,6 +7,16 @@ from setuptools import Extension, setup
 
 PRODUCTS = ("products.c", "pool.c")
 PRODUCTS_HEADERS = ("products.h", "products_dots.h", "products_settle.h", "pool.h")
+MACHINE_HEADERS = (
+    "machine.h",
+    "machine_control.h",
+    "machine_levels.h",
+    "machine_map.h",
+    "machine_matmul.h",
+    "machine_reduce.h",
+    "machine_tables.h",
+    "sha256.h",
+)
 
 
 def native(name: str, sources: tuple[str, ...], headers: tuple[str, ...]) -> Extension:
@@ -26,8 +36,9 @@ def native(name: str, sources: tuple[str, ...], headers: tuple[str, ...]) -> Ext
 
 setup(
     ext_modules=[
-        native("_sha256", ("sha256.c",), ("lanes.h",)),
+        native("_sha256", ("sha256.c",), ("lanes.h", "sha256.h")),
         native("_matmul", ("matmul.c", *PRODUCTS), PRODUCTS_HEADERS),
+        native("_machine", ("machine.c", *PRODUCTS), (*MACHINE_HEADERS, *PRODUCTS_HEADERS)),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

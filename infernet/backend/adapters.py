@@ -15,8 +15,9 @@ import numpy.typing as npt
 from interpreter.program import Program
 
 from .conformance import Difference, Report, Vector, check, load_vectors
-from .engine import Engine, Exposed, ReferenceEngine, open_engine
+from .engine import Engine, ReferenceEngine, open_engine
 from .errors import BackendError, UnknownBackend, UnsupportedProgram
+from .exposed import Exposed
 from .trace import Trace
 
 # Where packages announce their adapters.

@@ -2,7 +2,8 @@
 
 Engine
 ├── ReferenceEngine  the interpreter's whole-tensor operators
-└── OrtEngine        ONNX Runtime, for programs that pass range analysis
+├── SequenceEngine   compiled code for the operators of sequence models
+└── OrtEngine        ONNX Runtime, for other programs that pass range analysis
 """
 
 from __future__ import annotations
@@ -24,25 +25,15 @@ from interpreter.program import Program
 
 from .bounds import analyse
 from .errors import BackendError, UnsupportedProgram
+from .exposed import Exposed
 from .graph import Graph, build
 from .nodes import flip
+from .sequence.engine import SequenceEngine
+from .sequence.plan import is_of_sequences
 
 Bytes = npt.NDArray[np.uint8]
 # Earlier releases give wrong convolutions on processors with AMX.
 MINIMUM_ORT = (1, 25, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Exposed:
-    """One iteration from the inside.
-
-    `tensors`: by operator index, the bytes of the destination after each operator that stores, up
-    to the HALT that ends the run, if one does. `kept`: by slot, the kept tensors before the
-    iteration; there are none before the first.
-    """
-
-    tensors: dict[int, Bytes]
-    kept: dict[int, Bytes]
 
 
 class Engine(Protocol):
@@ -179,6 +170,11 @@ def open_engine(program: Program, threads: int = 1) -> Engine:
 
     When that is the reference, its `reasons` say why; callers show them.
     """
+    if is_of_sequences(program):
+        try:
+            return SequenceEngine(program, threads)
+        except UnsupportedProgram as error:
+            return ReferenceEngine(program, (str(error),))
     violations = analyse(program)
     if violations:
         return ReferenceEngine(program, tuple(map(str, violations)))

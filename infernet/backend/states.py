@@ -30,7 +30,7 @@ from interpreter.program import Location, Program, Step
 from interpreter.state import State, final_state
 from interpreter.tensors import LEAF_BYTES, TensorType
 
-from .engine import Exposed
+from .exposed import Exposed
 from .hashing import hash_bytes
 from .timeline import Timeline, Version, before_in
 

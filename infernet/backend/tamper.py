@@ -29,8 +29,9 @@ from interpreter.program import Location, Program, Step
 from interpreter.state import State, final_state, wrap_i64
 from interpreter.tensors import TensorType
 
-from .engine import Exposed, kept_in
+from .engine import kept_in
 from .errors import TraceError
+from .exposed import Exposed
 from .hashing import hash_bytes
 from .states import States, prove_halted, root_of
 from .timeline import Version

@@ -14,7 +14,8 @@ import structlog
 from rq.queue import Queue
 
 from infernet.backend.adapters import Adapter, open_with
-from infernet.backend.engine import Engine, Exposed
+from infernet.backend.engine import Engine
+from infernet.backend.exposed import Exposed
 from interpreter.errors import InterpreterError
 from interpreter.machine import Outcome
 from interpreter.program import Program

@@ -1,8 +1,8 @@
 """Kept tensors to which each position appends: what lets many positions run at once.
 
 An operator then runs for all positions of a wave before the next operator does, so a kept tensor
-already holds what later positions append when an earlier one reads it. That changes nothing if every
-reader can tell the positions apart, which is decided here by arithmetic on descriptor fields.
+already holds what later positions append when an earlier one reads it. That changes nothing if
+every reader can tell the positions apart, which arithmetic on descriptor fields decides here.
 """
 
 from __future__ import annotations

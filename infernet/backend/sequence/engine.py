@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from interpreter.machine import Outcome
-from interpreter.program import Opcode, Program
+from interpreter.program import Program
 
 from ..errors import UnsupportedProgram
-from ..engine import Exposed
+from ..exposed import Exposed
 from .plan import Layout, Plan, Region, plan_of
 
 Bytes = npt.NDArray[np.uint8]
@@ -209,7 +209,7 @@ class SequenceEngine:
         assert appends is not None
         is_last = done.halt is not None and position == done.positions - 1
         tensors = {}
-        for operator, place in layout.exposed.items():
+        for operator in layout.exposed:
             if is_last and done.halt is not None and operator > done.halt:
                 continue
             tensor = _copy_of(layout, arena, operator, index)

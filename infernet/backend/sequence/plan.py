@@ -1,8 +1,9 @@
 """A program decoded once into the table that the compiled code runs.
 
-A row is an operator: codes, dtypes, the descriptor's fields, and where its operands lie. Tensors lie
-in three regions: the input, the kept tensors, and an arena for all others, which holds one copy of
-each for every position of a wave. BEGIN, FREE, KEEP and END leave no row but where zeros are read.
+A row is an operator: codes, dtypes, the descriptor's fields, and where its operands lie. Tensors
+lie in three regions: the input, the kept tensors, and an arena for all others, which holds one copy
+of each for every position of a wave. BEGIN, FREE, KEEP and END leave no row but where zeros are
+read.
 
 The compiled code is exact and total for every valid program: sums wrap as the machine's do, and no
 product's sums can pass 64 bits. So there are no ranges to prove, as there are for ONNX Runtime.
@@ -35,7 +36,7 @@ _FIELDS, _PLACES, _REGIONS, _STEPS, _LIMIT, _WIDTH = 4, 32, 35, 38, 41, 48
 CLONE = 0x7F
 ALIGNMENT = 64
 
-_UNSUPPORTED = (Opcode.CONV, Opcode.MAXPOOL, Opcode.ADD, Opcode.CLIP, Opcode.TABLE)
+_OF_IMAGES = (Opcode.CONV, Opcode.MAXPOOL, Opcode.ADD, Opcode.CLIP, Opcode.TABLE)
 
 
 class Region(IntEnum):
@@ -109,11 +110,8 @@ def plan_of(program: Program) -> Plan:
         validate(program)
     except InvalidProgram as error:
         raise UnsupportedProgram(f"the program is not valid: {error}") from None
-    for index, operator in enumerate(program.operators):
-        if operator.opcode in _UNSUPPORTED:
-            raise UnsupportedProgram(
-                f"operator {index} ({operator.opcode.name}) is not one of sequence models"
-            )
+    if not is_of_sequences(program):
+        raise UnsupportedProgram("the program has operators of images")
     instructions = tuple(decode(operator) for operator in program.operators)
     kept: dict[int, Place] = {}
     size = 0
@@ -127,6 +125,11 @@ def plan_of(program: Program) -> Plan:
     return Plan(program, instructions, kept, size, appends_of(program, instructions))
 
 
+def is_of_sequences(program: Program) -> bool:
+    """Say whether a program has operators of sequence models alone."""
+    return not any(operator.opcode in _OF_IMAGES for operator in program.operators)
+
+
 def aligned(size: int) -> int:
     """Return a number of bytes, rounded up so that what follows is aligned."""
     return -(-size // ALIGNMENT) * ALIGNMENT
@@ -134,7 +137,7 @@ def aligned(size: int) -> int:
 
 @dataclass(slots=True)
 class _Arena:
-    """Gives out bytes, the first gap that is wide enough; `is_reused`: what is freed is taken again."""
+    """Gives out bytes, from the first gap that is wide enough; gaps are there if it is reused."""
 
     is_reused: bool
     size: int = 0
@@ -178,7 +181,8 @@ class _Writer:
         self.stored: set[Place] = set()
 
     def write(self) -> Layout:
-        for self.index, instruction in enumerate(self.plan.instructions):
+        for index, instruction in enumerate(self.plan.instructions):
+            self.index = index
             match instruction:
                 case Keep():
                     pass

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from infernet.backend.engine import Engine, Exposed, ReferenceEngine, open_engine
+from infernet.backend.engine import Engine, ReferenceEngine, open_engine
+from infernet.backend.exposed import Exposed
 from infernet.backend.trace import Trace
 from interpreter import machine
 from interpreter.machine import Outcome
