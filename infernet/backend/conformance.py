@@ -6,16 +6,18 @@ fishermen run it before they stake; one differing bit forbids it.
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
+import lzma
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from interpreter.machine import Outcome
 from interpreter.merkle import Hash, digest
 from interpreter.program import (
     DESCRIPTOR_BYTES,
@@ -33,32 +35,40 @@ from .hashing import hash_bytes, hashing_status
 Bytes = npt.NDArray[np.uint8]
 MakeEngine = Callable[[Program], Engine]
 _FOLDER = files("infernet.backend.vectors")
+_BYTES = ("header", "operators", "constants", "input", "output")
+# Iterations and the halted flag, as the digest takes them.
+_RUN = struct.Struct(">I?")
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A program of few operators with an input and the output that is right."""
+    """A small program with an input and what a run of so many iterations leaves that is right.
+
+    `operator`: the opcode that it exercises, or the kind of model that it is.
+    """
 
     name: str
     operator: str
     program: Program
     data: Bytes
+    iterations: int
     output: bytes
+    halted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A vector whose output is wrong, at `element` first."""
+    """A vector that gives something else first at `where`, such as `byte 5`."""
 
     vector: str
     operator: str
-    element: int
+    where: str
     expected: int
     found: int
 
     def __str__(self) -> str:
         return (
-            f"{self.operator}: vector '{self.vector}', element {self.element}: "
+            f"{self.operator}: vector '{self.vector}', {self.where}: "
             f"{self.found} instead of {self.expected}"
         )
 
@@ -102,7 +112,7 @@ class Report:
 
 def load_vectors() -> tuple[Vector, ...]:
     """Return the published vectors, in order."""
-    text = (_FOLDER / "vectors.jsonl").read_text()
+    text = lzma.decompress((_FOLDER / "vectors.jsonl.xz").read_bytes()).decode()
     return tuple(_vector(json.loads(line)) for line in text.splitlines())
 
 
@@ -111,11 +121,14 @@ def published_digest() -> Hash:
     return Hash(bytes.fromhex((_FOLDER / "DIGEST").read_text()))
 
 
-def digest_of(vectors: Sequence[Vector], outputs: Sequence[bytes]) -> Hash:
-    """Return the one digest over vectors and outputs."""
+def digest_of(vectors: Sequence[Vector], outcomes: Sequence[Outcome]) -> Hash:
+    """Return the one digest over vectors and what their runs left."""
     parts = [
-        vector.program.root + digest(vector.data.tobytes()) + digest(output)
-        for vector, output in zip(vectors, outputs, strict=True)
+        vector.program.root
+        + digest(vector.data.tobytes())
+        + _RUN.pack(vector.iterations, outcome.halted)
+        + digest(outcome.output.tobytes())
+        for vector, outcome in zip(vectors, outcomes, strict=True)
     ]
     return digest(b"".join(parts))
 
@@ -123,7 +136,7 @@ def digest_of(vectors: Sequence[Vector], outputs: Sequence[bytes]) -> Hash:
 def check(make_engine: MakeEngine = open_engine) -> Report:
     """Run every vector and return what was seen; `make_engine` opens an engine for a program."""
     vectors = load_vectors()
-    outputs, differences, names, by_reference = [], [], [], 0
+    outcomes, differences, names, by_reference = [], [], [], 0
     engines: dict[Hash, Engine] = {}
     for vector in vectors:
         root = vector.program.root
@@ -132,15 +145,15 @@ def check(make_engine: MakeEngine = open_engine) -> Report:
         engine = engines[root]
         by_reference += bool(engine.reasons)
         names.append(engine.name)
-        outputs.append(engine.run(vector.data).tobytes())
-        if outputs[-1] != vector.output:
-            differences.append(_difference(vector, outputs[-1]))
+        outcomes.append(engine.run(vector.data, vector.iterations))
+        if difference := _difference(vector, outcomes[-1]):
+            differences.append(difference)
     return Report(
         ", ".join(dict.fromkeys(names)),
         hashing_status(),
         len(vectors),
         by_reference,
-        digest_of(vectors, outputs),
+        digest_of(vectors, outcomes),
         published_digest(),
         tuple(differences),
     )
@@ -158,17 +171,27 @@ def require_conformance(make_engine: MakeEngine = open_engine) -> Report:
     return report
 
 
-def _difference(vector: Vector, output: bytes) -> Difference:
-    if len(output) != len(vector.output):
-        return Difference(vector.name, vector.operator, -1, len(vector.output), len(output))
-    pairs = zip(vector.output, output, strict=True)
-    element = next(i for i, (expected, found) in enumerate(pairs) if expected != found)
-    where = (vector.output[element], output[element])
-    return Difference(vector.name, vector.operator, element, *where)
+def first_difference(vector: Vector, expected: Bytes, found: Bytes) -> Difference | None:
+    """Return where two byte strings differ first, if they do."""
+    if len(found) != len(expected):
+        return Difference(vector.name, vector.operator, "bytes", len(expected), len(found))
+    wrong = np.flatnonzero(found != expected)
+    if not wrong.size:
+        return None
+    at = int(wrong[0])
+    where = f"byte {at}"
+    return Difference(vector.name, vector.operator, where, int(expected[at]), int(found[at]))
 
 
-def _vector(fields: dict[str, str]) -> Vector:
-    data = {key: _unpack(fields[key]) for key in ("header", "operators", "constants", "input")}
+def _difference(vector: Vector, outcome: Outcome) -> Difference | None:
+    if outcome.halted != vector.halted:
+        flags = int(vector.halted), int(outcome.halted)
+        return Difference(vector.name, vector.operator, "halted", *flags)
+    return first_difference(vector, np.frombuffer(vector.output, np.uint8), outcome.output)
+
+
+def _vector(fields: dict[str, Any]) -> Vector:
+    data = {name: bytes.fromhex(fields[name]) for name in _BYTES}
     descriptors = data["operators"]
     if len(descriptors) % DESCRIPTOR_BYTES:
         raise BackendError(f"vector '{fields['name']}' is damaged: reinstall the package")
@@ -184,9 +207,6 @@ def _vector(fields: dict[str, str]) -> Vector:
         hash_bytes(constants),
         operators_tree(operators),
     )
-    inputs = np.frombuffer(data["input"], np.uint8)
-    return Vector(fields["name"], fields["operator"], program, inputs, _unpack(fields["output"]))
-
-
-def _unpack(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text))
+    given = np.frombuffer(data["input"], np.uint8)
+    run = (fields["iterations"], data["output"], fields["halted"])
+    return Vector(fields["name"], fields["operator"], program, given, *run)

@@ -9,9 +9,8 @@ tail of a vector width, extreme values and zero points.
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
+import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +20,17 @@ import numpy as np
 import infernet.backend.vectors
 from infernet.backend.conformance import digest_of, load_vectors
 from interpreter import machine
+from interpreter.machine import Outcome
 from interpreter.operators import Add, Clip, Conv, Copy, MaxPool, Table, Window
 from interpreter.program import Program
 from interpreter.tensors import DType, TensorType
 from tests.builder import ProgramBuilder
 
+from .sequences import sequence_cases
+from .sheet import Case
+
 U8, I8 = DType.U8, DType.I8
 FOLDER = Path(infernet.backend.vectors.__file__).parent
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A vector before its output is known."""
-
-    name: str
-    operator: str
-    program: Program
-    data: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,35 +320,35 @@ def all_cases() -> Iterator[Case]:
     yield from pool_cases(rng)
     yield from map_cases(rng)
     yield from copy_cases(rng)
+    yield from sequence_cases()
 
 
-def pack(data: bytes) -> str:
-    """Return bytes as compressed text."""
-    return base64.b64encode(zlib.compress(data, 9)).decode()
-
-
-def encode(case: Case) -> dict[str, str]:
+def encode(case: Case) -> dict[str, str | int]:
     """Return a vector as it is published."""
     program = case.program
+    outcome = machine.complete(program, case.data, case.iterations)
     return {
         "name": case.name,
         "operator": case.operator,
-        "header": pack(program.header.encode()),
-        "operators": pack(b"".join(op.encode() for op in program.operators)),
-        "constants": pack(program.constants.tobytes()),
-        "input": pack(case.data.tobytes()),
-        "output": pack(machine.run(program, case.data).tobytes()),
+        "header": program.header.encode().hex(),
+        "operators": b"".join(op.encode() for op in program.operators).hex(),
+        "constants": program.constants.tobytes().hex(),
+        "input": case.data.tobytes().hex(),
+        "iterations": case.iterations,
+        "output": outcome.output.tobytes().hex(),
+        "halted": outcome.halted,
     }
 
 
 def main() -> None:
     """Write the vectors and their digest."""
-    lines = [json.dumps(encode(case), sort_keys=True) for case in all_cases()]
-    (FOLDER / "vectors.jsonl").write_text("\n".join(lines) + "\n")
+    text = "".join(json.dumps(encode(case)) + "\n" for case in all_cases())
+    (FOLDER / "vectors.jsonl.xz").write_bytes(lzma.compress(text.encode()))
     vectors = load_vectors()
-    digest = digest_of(vectors, [vector.output for vector in vectors])
+    outcomes = [Outcome(np.frombuffer(each.output, np.uint8), each.halted) for each in vectors]
+    digest = digest_of(vectors, outcomes)
     (FOLDER / "DIGEST").write_text(digest.hex() + "\n")
-    print(f"{len(lines)} vectors, digest {digest.hex()}")
+    print(f"{len(vectors)} vectors, digest {digest.hex()}")
 
 
 if __name__ == "__main__":

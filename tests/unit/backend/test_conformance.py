@@ -14,20 +14,25 @@ from infernet.backend.conformance import (
     require_conformance,
     run_conformance,
 )
-from infernet.backend.engine import Engine, Exposed, OrtEngine, ReferenceEngine, open_engine
+from infernet.backend.engine import Engine, ReferenceEngine, open_engine
 from infernet.backend.errors import ConformanceError
+from infernet.backend.exposed import Exposed
 from interpreter import machine
 from interpreter.machine import Outcome
-from interpreter.operators import MaxPool, decode
-from interpreter.program import Program
+from interpreter.operators import Halt, MaxPool, decode
+from interpreter.program import Opcode, Program
 from interpreter.validate import validate
 from tests.programs import OPCODES
 from tests.vectors.generate import all_cases
 
+MODELS = {"ENCODER", "DECODER"}
+# They only open and close what others fill; every vector has them.
+WITHOUT_BITS = {"BEGIN", "FREE", "END"}
+
 
 @dataclass(frozen=True, slots=True)
 class OffByOne:
-    """An engine whose max pool is wrong in one element."""
+    """An engine whose max pool is wrong in one element, and that halts when it should not."""
 
     inner: Engine
 
@@ -44,56 +49,76 @@ class OffByOne:
         return ()
 
     def run(self, data: np.ndarray, iterations: int = 1) -> Outcome:
-        output = self.inner.run(data, iterations).output.copy()
-        if any(isinstance(decode(op), MaxPool) for op in self.program.operators):
+        found = self.inner.run(data, iterations)
+        output, halted = found.output.copy(), found.halted
+        kinds = {type(decode(op)) for op in self.program.operators}
+        if MaxPool in kinds:
             output[-1] ^= 1
-        return Outcome(output, False)
+        return Outcome(output, halted != (Halt in kinds))
 
     def expose(self, data: np.ndarray, iterations: int, wanted: Sequence[int]) -> Iterable[Exposed]:
         return self.inner.expose(data, iterations, wanted)
 
 
 def test_the_reference_gives_every_published_output() -> None:
-    vectors = load_vectors()
+    vectors, outcomes = load_vectors(), []
     for vector in vectors:
         validate(vector.program)
-        assert machine.run(vector.program, vector.data).tobytes() == vector.output, vector.name
-    assert digest_of(vectors, [vector.output for vector in vectors]) == published_digest()
+        outcomes.append(machine.complete(vector.program, vector.data, vector.iterations))
+        assert outcomes[-1].output.tobytes() == vector.output, vector.name
+        assert outcomes[-1].halted == vector.halted, vector.name
+    assert digest_of(vectors, outcomes) == published_digest()
 
 
 def test_the_published_vectors_are_those_of_the_generator() -> None:
-    for vector, case in zip(load_vectors(), all_cases(), strict=True):
-        assert (vector.name, vector.operator) == (case.name, case.operator)
-        assert vector.program.root == case.program.root
-        assert vector.data.tobytes() == case.data.tobytes()
+    published = {(vector.operator, vector.name): vector for vector in load_vectors()}
+    assert len(published) == len(load_vectors())
+    for case in all_cases():
+        vector = published.pop((case.operator, case.name))
+        # What an importer makes of a model may change; what was published stays.
+        if case.operator not in MODELS:
+            assert vector.program.root == case.program.root, case.name
+            assert vector.data.tobytes() == case.data.tobytes(), case.name
+            assert vector.iterations == case.iterations, case.name
+    assert not published
 
 
 def test_the_vectors_cover_every_operator_and_tell_outputs_apart() -> None:
     vectors = load_vectors()
-    opcodes = {code.name for code in OPCODES}
-    assert {vector.operator for vector in vectors} == opcodes
-    varied = [vector for vector in vectors if len(set(vector.output)) > 3]
-    assert len(varied) > 0.9 * len(vectors)
+    opcodes = {code.name for code in Opcode} - WITHOUT_BITS
+    assert {vector.operator for vector in vectors} == opcodes | MODELS
+    used = {op.opcode.name for vector in vectors for op in vector.program.operators}
+    assert used == {code.name for code in Opcode}
+    for operator in opcodes | MODELS:
+        own = [vector for vector in vectors if vector.operator == operator]
+        assert len({vector.output for vector in own}) > min(2, len(own) - 1), operator
+    ends = {(vector.halted, vector.iterations > 1) for vector in vectors}
+    assert ends == {(False, False), (False, True), (True, True)}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_this_machine_conforms(threads: int) -> None:
     report = run_conformance(threads)
     report.require_exact()
-    assert report.by_reference == 0
     assert report.digest == published_digest()
-    assert all(
-        isinstance(open_engine(vector.program), OrtEngine) for vector in load_vectors()[::20]
-    )
+    images = [vector for vector in load_vectors() if is_of_images(vector.program)]
+    assert len(images) > 200
+    assert not any(open_engine(vector.program).reasons for vector in images[::20])
+
+
+def is_of_images(program: Program) -> bool:
+    """Say whether a program has no operator of sequences and one iteration."""
+    codes = {op.opcode for op in program.operators}
+    return codes <= {*OPCODES, Opcode.BEGIN, Opcode.FREE, Opcode.END} and program.header.max_iterations == 1
 
 
 def test_the_reference_engine_conforms() -> None:
     assert require_conformance(ReferenceEngine).is_exact
 
 
-def test_a_wrong_bit_forbids_staking_and_names_the_operator() -> None:
+def test_a_wrong_bit_or_end_forbids_staking_and_names_the_operator() -> None:
     report = check(lambda program: OffByOne(open_engine(program)))
-    assert report.operators == ("MAXPOOL",)
+    assert report.operators == ("DECODER", "HALT", "MAXPOOL")
     assert report.digest != published_digest()
-    with pytest.raises(ConformanceError, match="MAXPOOL"):
+    with pytest.raises(ConformanceError, match="DECODER, HALT, MAXPOOL"):
         require_conformance(lambda program: OffByOne(open_engine(program)))
