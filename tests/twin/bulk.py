@@ -16,7 +16,7 @@ from tests import sequences
 from tests.programs import OPCODES, Style, random_instruction_program, random_program
 
 from .evm import Contracts
-from .steps import cases, require_harmless
+from .steps import Case, cases, require_harmless
 
 STYLES: tuple[Style, ...] = ("plain", "hostile", "fast")
 # The EVM keeps a journal of every call, so a chain is left behind after some programs.
@@ -40,6 +40,21 @@ class Report:
     forgeries: int = 0
     programs: int = 0
     kinds: dict[str, Tally] = field(default_factory=dict)
+
+    def prove(
+        self, contracts: Contracts, case: Case, rng: np.random.Generator, forge_each: int = 1
+    ) -> None:
+        """Prove a step and count it; forge every `forge_each`-th."""
+        proof = case.proof.encode()
+        before, after, gas = contracts.prove(case.program.root, case.iterations, case.step, proof)
+        assert (before, after) == (case.before.hash, case.after.hash), (case.step, case.kind)
+        tally = self.kinds.setdefault(case.kind, Tally())
+        tally.steps += 1
+        tally.most_gas = max(tally.most_gas, gas)
+        tally.most_bytes = max(tally.most_bytes, len(proof))
+        if self.steps % forge_each == 0:
+            self.forgeries += require_harmless(contracts, case, rng)
+        self.steps += 1
 
     def show(self, seconds: float) -> None:
         """Print the counts, and the most that a proof of each kind of step took."""
@@ -92,18 +107,7 @@ def prove_many(
         descriptors = b"".join(operator.encode() for operator in program.operators)
         contracts.register(program.header.encode(), descriptors)
         for case in cases(program, rng, min(per_program, count - report.steps), opcode):
-            encoded = case.proof.encode()
-            before, after, gas = contracts.prove(
-                program.root, program.header.max_iterations, case.step, encoded
-            )
-            assert (before, after) == (case.before.hash, case.after.hash), case.kind
-            tally = report.kinds.setdefault(case.kind, Tally())
-            tally.steps += 1
-            tally.most_gas = max(tally.most_gas, gas)
-            tally.most_bytes = max(tally.most_bytes, len(encoded))
-            if report.steps % forge_each == 0:
-                report.forgeries += require_harmless(contracts, case, rng)
-            report.steps += 1
+            report.prove(contracts, case, rng, forge_each)
     return report
 
 

@@ -28,13 +28,14 @@ class Case:
     proof: OneStepProof
     before: State
     after: State
+    iterations: int
 
     @property
     def kind(self) -> str:
         """Return the operator and the kind of step, such as `CONV reduce`."""
         index = self.proof.operator_index
         operator = self.program.operators[index]
-        where = self.program.locate(self.step, self.program.header.max_iterations)
+        where = self.program.locate(self.step, self.iterations)
         return f"{operator.opcode.name} {decode(operator).note(where.index).kind}"
 
 
@@ -69,7 +70,7 @@ def cases(
         proof = machine.prove(program, iterations, at, memory, accumulator, halted)
         _, after = machine.verify(program.root, iterations, at, proof)
         assert after.memory_root == memory.root
-        yield Case(program, at, proof, before, after)
+        yield Case(program, at, proof, before, after, iterations)
         accumulator, halted = after.accumulator, after.halted
 
 
@@ -87,7 +88,7 @@ def forgeries(case: Case, rng: np.random.Generator) -> dict[str, tuple[Step, One
     """Return wrong proofs of a step by what is wrong: each differs from the true one."""
     step, proof = case.step, case.proof
     header = case.program.header
-    total = header.steps_per_iteration * header.max_iterations
+    total = header.steps_per_iteration * case.iterations
     count = case.program.header.operator_count
     witness = proof.witness
     changed: dict[str, OneStepProof] = {
@@ -115,21 +116,19 @@ def forgeries(case: Case, rng: np.random.Generator) -> dict[str, tuple[Step, One
 
 
 def solidity(
-    contracts: Contracts, program: Program, step: Step, proof: OneStepProof
+    contracts: Contracts, case: Case, step: Step, proof: OneStepProof
 ) -> tuple[bytes, bytes] | None:
     """Return the two state hashes that the contract computes, or None if it reverts."""
     try:
-        return contracts.prove(program.root, program.header.max_iterations, step, proof.encode())[
-            :2
-        ]
+        return contracts.prove(case.program.root, case.iterations, step, proof.encode())[:2]
     except Reverted:
         return None
 
 
-def python(program: Program, step: Step, proof: OneStepProof) -> tuple[bytes, bytes] | None:
+def python(case: Case, step: Step, proof: OneStepProof) -> tuple[bytes, bytes] | None:
     """Return the two state hashes that the reference computes, or None if it refuses."""
     try:
-        before, after = machine.verify(program.root, program.header.max_iterations, step, proof)
+        before, after = machine.verify(case.program.root, case.iterations, step, proof)
     except InvalidWitness:
         return None
     return before.hash, after.hash
@@ -143,8 +142,8 @@ def require_harmless(contracts: Contracts, case: Case, rng: np.random.Generator)
     """
     forged = forgeries(case, rng)
     for name, (step, proof) in forged.items():
-        answer = solidity(contracts, case.program, step, proof)
-        assert answer == python(case.program, step, proof), f"{case.kind}, {name}: twins differ"
+        answer = solidity(contracts, case, step, proof)
+        assert answer == python(case, step, proof), f"{case.kind}, {name}: twins differ"
         if answer is None or step != case.step:
             continue
         is_lie = answer[0] == case.before.hash and answer[1] != case.after.hash
