@@ -3,6 +3,7 @@
     models/<name>/header.bin      the encoded header
                   operators.bin   the descriptors, one after another
                   constants.bin   the constants blob
+                  constants.tree  of a large blob: the upper hashes of its tree
                   manifest.json   the description
                   tokenizer.json  of a model of text: its tokenizer
 
@@ -15,16 +16,27 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import tempfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import platformdirs
 
+from infernet.backend.hashing import COARSE_BYTES
 from interpreter.errors import InterpreterError
-from interpreter.merkle import HashBytes, tree_of_bytes
+from interpreter.merkle import (
+    HASH_BYTES,
+    PART_BYTES,
+    AnyTree,
+    CoarseTree,
+    HashBytes,
+    coarse_tree,
+    tree_of_bytes,
+)
 from interpreter.program import DESCRIPTOR_BYTES, Header, Operator, load, operators_tree
 from interpreter.validate import validate
 
@@ -40,6 +52,9 @@ _HEADER, _OPERATORS, _CONSTANTS, _MANIFEST = FILES = (
     "manifest.json",
 )
 TOKENIZER = "tokenizer.json"
+_TREE = "constants.tree"
+# When the constants were last written, and their size: what the stored hashes are good for.
+_STAMP = struct.Struct(">QQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +92,18 @@ def check_name(name: str) -> str:
 
 
 def save_model(
-    model: Model, *, folder: Path | None = None, replace: bool = False, tokenizer: str | None = None
+    model: Model,
+    *,
+    folder: Path | None = None,
+    replace: bool = False,
+    tokenizer: str | None = None,
+    grown: Path | None = None,
 ) -> Path:
     """Write a model and return its folder; a reader sees the whole of it or nothing.
 
-    `tokenizer`: of a model of text, the JSON of the `tokenizers` library. Another model of the
-    same name stays unless `replace`. Raises UnusableStore where the folder cannot be written.
+    `tokenizer`: of a model of text, the JSON of the `tokenizers` library. `grown`: a folder
+    beside the models that holds the constants already; it becomes the model's. Another model of
+    the same name stays unless `replace`. Raises UnusableStore where the folder cannot be written.
     """
     parent = models_dir() if folder is None else folder
     target = parent / check_name(model.manifest.name)
@@ -94,10 +115,12 @@ def save_model(
         parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
         try:
-            _write(model, fresh / "new")
-            if tokenizer is not None:
-                (fresh / "new" / TOKENIZER).write_text(tokenizer, encoding="utf-8")
-            _put_in_place(fresh / "new", target, fresh / "old")
+            content = grown or fresh / "new"
+            if grown is None:
+                content.mkdir()
+                (content / _CONSTANTS).write_bytes(model.program.constants.data)
+            _describe(model, content, tokenizer)
+            _put_in_place(content, target, fresh / "old")
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
@@ -108,13 +131,25 @@ def save_model(
     return target
 
 
-def _write(model: Model, folder: Path) -> None:
-    folder.mkdir()
+def _describe(model: Model, folder: Path, tokenizer: str | None) -> None:
+    """Write all but the constants."""
     program = model.program
     (folder / _HEADER).write_bytes(program.header.encode())
     (folder / _OPERATORS).write_bytes(b"".join(op.encode() for op in program.operators))
-    (folder / _CONSTANTS).write_bytes(program.constants.tobytes())
     (folder / _MANIFEST).write_text(model.manifest.encode(), encoding="utf-8")
+    if tokenizer is not None:
+        (folder / TOKENIZER).write_text(tokenizer, encoding="utf-8")
+    _write_tree(folder, program.constants_tree)
+
+
+def _write_tree(folder: Path, tree: AnyTree) -> None:
+    if isinstance(tree, CoarseTree):
+        (folder / _TREE).write_bytes(_stamp(folder) + tree.top.levels[0])
+
+
+def _stamp(folder: Path) -> bytes:
+    found = (folder / _CONSTANTS).stat()
+    return _STAMP.pack(found.st_mtime_ns, found.st_size)
 
 
 def _put_in_place(content: Path, target: Path, old: Path) -> None:
@@ -130,8 +165,27 @@ def _put_in_place(content: Path, target: Path, old: Path) -> None:
 
 
 def load_model(name_or_path: str | Path, hash_bytes: HashBytes = tree_of_bytes) -> Model:
-    """Return a stored model, its constants mapped from disk and all of it checked by root."""
-    return _read(find_model(name_or_path), hash_bytes)
+    """Return a stored model, its constants mapped from disk, checked by its root.
+
+    Large constants whose size and time of change are those of their stored hashes are not read:
+    `verify_model` does that. All others are hashed.
+    """
+    folder = find_model(name_or_path)
+    return _read(folder, hash_bytes, _stored_roots(folder))
+
+
+def verify_model(name_or_path: str | Path, hash_bytes: HashBytes = tree_of_bytes) -> Model:
+    """Return a stored model after every byte of it was hashed; hashes of large constants are
+    stored anew.
+    """
+    folder = find_model(name_or_path)
+    model = _read(folder, hash_bytes, b"")
+    if _stored_roots(folder) != _upper_hashes(model.program.constants_tree):
+        try:
+            _write_tree(folder, model.program.constants_tree)
+        except OSError as error:
+            raise UnusableStore(f"{folder / _TREE} cannot be written: {error.strerror}") from None
+    return model
 
 
 def load_manifest(name_or_path: str | Path) -> Manifest:
@@ -189,7 +243,28 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _read(folder: Path, hash_bytes: HashBytes) -> Model:
+def _stored_roots(folder: Path) -> bytes:
+    """Return the stored hashes of the constants' parts; none where they are of other bytes."""
+    try:
+        data = (folder / _TREE).read_bytes()
+        return data[_STAMP.size :] if data.startswith(_stamp(folder)) else b""
+    except OSError:
+        return b""
+
+
+def _upper_hashes(tree: AnyTree) -> bytes:
+    return tree.top.levels[0] if isinstance(tree, CoarseTree) else b""
+
+
+def _tree(constants: npt.NDArray[np.uint8], hash_bytes: HashBytes, roots: bytes) -> AnyTree:
+    if len(constants) <= COARSE_BYTES:
+        return hash_bytes(constants)
+    if len(roots) != -(-len(constants) // PART_BYTES) * HASH_BYTES:
+        roots = b""
+    return coarse_tree(constants, hash_bytes, roots)
+
+
+def _read(folder: Path, hash_bytes: HashBytes, roots: bytes) -> Model:
     try:
         header = Header.decode((folder / _HEADER).read_bytes())
         descriptors = (folder / _OPERATORS).read_bytes()
@@ -199,7 +274,7 @@ def _read(folder: Path, hash_bytes: HashBytes) -> Model:
         operators = [Operator.decode(descriptors[i : i + DESCRIPTOR_BYTES]) for i in cuts]
         if len(constants) != header.constants_bytes or len(operators) != header.operator_count:
             raise CorruptModel(f"{folder}: a file is truncated; import the model again")
-        tree = hash_bytes(constants)
+        tree = _tree(constants, hash_bytes, roots)
         program = load(header, operators, constants, tree, operators_tree(operators))
         validate(program)
     except (OSError, ValueError, InterpreterError) as error:

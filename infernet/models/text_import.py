@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from interpreter.merkle import HashBytes, tree_of_bytes
+from infernet.backend.hashing import hash_constants
 from interpreter.operators.base import MAP_ELEMENTS
 from interpreter.program import Program
 from interpreter.tensors import DType
 
 from .errors import InvalidCalibration, InvalidOption, InvalidSource
 from .manifest import Coding, Manifest, Text
-from .pipeline import Model, Notice
+from .pipeline import Model
 from .sequence import quantise
 from .sequence.arithmetic import Array
-from .sequence.decode import Choices, decoder_program
-from .sequence.decoder import Decoder, DecoderShape, ranges_of
+from .sequence.decode import Choices
+from .sequence.decoder import Decoder, DecoderShape
 from .sequence.encoder import encoder_program
+from .sequence.growth import Progress, Workplace, forget, grow
 from .sequence.parts import Encoder
 from .sequence.reals import RealEncoder
+from .store import check_name, models_dir, save_model
 from .text import Codec
 from .text_tokenizers import TextParts
 
@@ -49,17 +53,28 @@ class TextOptions:
     activation: DType | None = None
     cache: DType | None = None
     labels: tuple[str, ...] = ()
-    hash_bytes: HashBytes = tree_of_bytes
 
 
 def import_decoder(
     decoder: Decoder,
     parts: TextParts,
     options: TextOptions,
-    calibration: str,
-    notice: Notice = lambda message: None,
-) -> Model:
-    """Return the model of a decoder. `calibration`: running text that ranges are measured on."""
+    calibration: str | Sequence[int],
+    *,
+    folder: Path | None = None,
+    replace: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> tuple[Model, Path]:
+    """Store the model of a decoder and return it with its folder.
+
+    `calibration`: running text, or its tokens, that ranges are measured on. `folder`: of the
+    models. What a killed import of the same model left there is not done again.
+    """
+    parent = folder or models_dir()
+    if (parent / check_name(options.name)).exists() and not replace:
+        raise InvalidOption(
+            f"a model is stored as '{options.name}'; choose --name or use --replace"
+        )
     shape = decoder.shape
     if parts.vocabulary > shape.vocabulary:
         raise InvalidSource(
@@ -67,20 +82,58 @@ def import_decoder(
             "give the tokenizer that belongs to it"
         )
     choices = choose(shape, options, parts.end_tokens)
-    text = decoder_text(shape, choices, parts)
-    notice("measuring ranges")
-    codec = Codec(text, Tokenizer.from_str(parts.tokenizer))
-    tokens = codec.tokens_of(calibration)
-    ranges = ranges_of(decoder, tokens)
-    program = decoder_program(
-        decoder,
-        ranges,
-        choices,
-        hash_bytes=options.hash_bytes,
-        progress=lambda done, total: notice(f"layer {done + 1} of {total}"),
+    text = Text(
+        "generate",
+        choices.context,
+        shape.vocabulary,
+        parts.end_tokens,
+        parts.begin_tokens,
+        parts.chat_template,
     )
-    facts = {"calibration_tokens": len(tokens), **choice_facts(choices)}
-    return Model(program, decoder_manifest(program, options, text, facts))
+    tokens = calibration
+    if isinstance(tokens, str):
+        tokens = Codec(text, Tokenizer.from_str(parts.tokenizer)).tokens_of(tokens)
+    identity = [options.source_file, options.source_sha256, repr(shape), repr(choices), [*tokens]]
+    digest = sha256(json.dumps(identity).encode()).hexdigest()
+    workplace = Workplace(parent / f".growing-{options.name}", digest)
+    with workplace.locked():
+        program, names = grow(
+            decoder, tokens, choices, workplace, hash_bytes=hash_constants, progress=progress
+        )
+        model = Model(program, _decoder_manifest(program, options, choices, text, names))
+        stored = save_model(
+            model,
+            folder=folder,
+            replace=replace,
+            tokenizer=parts.tokenizer,
+            grown=workplace.folder,
+        )
+        forget(stored)
+    return model, stored
+
+
+def _decoder_manifest(
+    program: Program, options: TextOptions, choices: Choices, text: Text, names: tuple[str, ...]
+) -> Manifest:
+    facts = {
+        "weight_bytes": choices.weight_bytes,
+        "activation": choices.activation.name.lower(),
+        "cache": choices.cache.name.lower(),
+    }
+    header = program.header
+    return Manifest(
+        options.name,
+        program.root.hex(),
+        options.source_file,
+        options.source_sha256,
+        "float",
+        Coding(1.0, 0, (1, header.input_type.count), "int32", "flat"),
+        Coding(1.0, 0, (1, header.output_type.count), "int32", "flat"),
+        None,
+        operator_names=names,
+        facts=facts,
+        text=text,
+    )
 
 
 def choose(shape: DecoderShape, options: TextOptions, end_tokens: tuple[int, ...]) -> Choices:
@@ -99,73 +152,32 @@ def choose(shape: DecoderShape, options: TextOptions, end_tokens: tuple[int, ...
     )
 
 
-def decoder_text(shape: DecoderShape, choices: Choices, parts: TextParts) -> Text:
-    """Return what a decoder's manifest says about text."""
-    return Text(
-        "generate",
-        choices.context,
-        shape.vocabulary,
-        parts.end_tokens,
-        parts.begin_tokens,
-        parts.chat_template,
-    )
-
-
-def choice_facts(choices: Choices) -> dict[str, Any]:
-    """Return how a decoder became integers, for its manifest."""
-    return {
-        "weight_bytes": choices.weight_bytes,
-        "activation": choices.activation.name.lower(),
-        "cache": choices.cache.name.lower(),
-    }
-
-
-def decoder_manifest(
-    program: Program, options: TextOptions, text: Text | None, facts: dict[str, Any]
-) -> Manifest:
-    """Return the description of a decoder's program."""
-    header = program.header
-    return Manifest(
-        options.name,
-        program.root.hex(),
-        options.source_file,
-        options.source_sha256,
-        "float",
-        Coding(1.0, 0, (1, header.input_type.count), "int32", "flat"),
-        Coding(1.0, 0, (1, header.output_type.count), "int32", "flat"),
-        None,
-        facts=facts,
-        text=text,
-    )
-
-
 def import_encoder(
     real: RealEncoder,
     parts: TextParts | None,
     options: TextOptions,
-    calibration: Iterable[Any],
-    notice: Notice = lambda message: None,
+    calibration: str | Sequence[Array],
 ) -> Model:
     """Return the model of a BERT-class encoder.
 
-    `calibration`: sentences, or embedded words `f[n, width]` of an encoder without a table of
-    words; that one needs no `parts`, since it takes no text.
+    `calibration`: sentences, one a line; or sequences as the encoder takes them (see `quantise`).
+    An encoder without a table of words takes no text and needs no `parts`.
     """
     positions = options.positions or ENCODER_POSITIONS
     if real.embedding and options.positions is None:
         known = len(real.embedding.positions) // MAP_ELEMENTS * MAP_ELEMENTS
         positions = min(positions, known)
     text = _encoder_text(real, parts, positions, options.labels)
-    notice("measuring ranges")
-    if text is None or parts is None:
-        sequences = [np.asarray(rows, np.float64) for rows in calibration]
-    else:
+    sequences = calibration
+    if isinstance(sequences, str):
+        if text is None or parts is None:
+            raise InvalidCalibration("this encoder takes embedded words: give arrays of them")
         codec = Codec(text, Tokenizer.from_str(parts.tokenizer))
-        sequences = [np.array(codec.encode_request(line).prompt) for line in calibration]
+        lines = sentences(sequences)
+        sequences = [np.array(codec.encode_request(line).prompt) for line in lines]
     choices = quantise.Choices()
     encoder = quantise.quantise(real, sequences, choices)
-    notice("emitting")
-    program, names = encoder_program(encoder, positions, options.hash_bytes)
+    program, names = encoder_program(encoder, positions, hash_constants)
     return Model(program, _encoder_manifest(program, encoder, options, text, names, choices))
 
 

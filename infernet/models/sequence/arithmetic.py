@@ -22,8 +22,6 @@ Array = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-# A matrix is rounded so many elements at a time.
-_BLOCK_ELEMENTS = 1 << 22
 # Fractions of the largest magnitude that the search for a range tries.
 _CUTS = np.linspace(0.3, 1, 29)
 
@@ -89,21 +87,23 @@ def best_step(values: Array, low: int, high: int) -> float:
 
 def quantise_rows(weights: Reals) -> tuple[npt.NDArray[np.int8], Reals]:
     """Return `i8[n, k]` weights in [-127, 127] and the step of each row; a row of zeros has 1."""
-    # No copy of the weights is made: those of one layer may fill a large part of memory.
-    steps = np.maximum(weights.max(axis=1), -weights.min(axis=1)) / MAX_WEIGHT
-    steps = np.where(steps > 0, steps, 1.0)
+    steps = row_steps(weights)
     return in_steps(weights, steps, np.int8), steps
 
 
+def row_steps(weights: Array) -> Reals:
+    """Return the step of each row on which its largest weight is 127; of a row of zeros 1."""
+    largest = np.maximum(weights.max(axis=1), -weights.min(axis=1)).astype(np.float64)
+    return np.where(largest > 0, largest / MAX_WEIGHT, 1.0)
+
+
 def in_steps(values: Array, steps: Reals | float, dtype: type[np.integer[Any]]) -> npt.NDArray[Any]:
-    """Return a matrix in steps, one for each row or one for all, a few rows at a time."""
-    result = np.empty(values.shape, dtype)
-    rows = max(1, _BLOCK_ELEMENTS // values.shape[1])
-    by_row = np.broadcast_to(steps, len(values))
-    for first in range(0, len(values), rows):
-        block = slice(first, first + rows)
-        result[block] = nearest(values[block] / by_row[block, None])
-    return result
+    """Return a matrix in steps, one for each row or one for all. Floats are divided as they are."""
+    kind = np.float64 if values.dtype == np.float64 else np.float32
+    by_row = np.broadcast_to(steps, len(values)).astype(kind)
+    units = np.divide(values, by_row[:, None], dtype=kind)
+    units += kind(0.5)
+    return np.asarray(np.floor(units, out=units), dtype)
 
 
 def exponent_table(entries: int = 1024, step: float = EXPONENT_STEP) -> npt.NDArray[np.int16]:

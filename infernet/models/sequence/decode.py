@@ -1,13 +1,13 @@
-"""A decoder's program: one iteration for each position, from its token to the next one."""
+"""The parts of a decoder's program: one iteration a position, from its token to the next one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from interpreter.merkle import HashBytes, tree_of_bytes
+from interpreter.merkle import tree_of_bytes
 from interpreter.operators import (
     CombineKind,
     Copy,
@@ -21,10 +21,11 @@ from interpreter.operators import (
     Token,
 )
 from interpreter.operators.base import MAP_ELEMENTS
-from interpreter.program import Program
+from interpreter.program import HashConstants, Program
 from interpreter.tensors import DType
 
 from ..errors import InvalidOption
+from ..space import Constants
 from .arithmetic import Array, Dyadic, Reals, dyadic, in_steps, nearest, widest_step
 from .attention import (
     TURN_BITS,
@@ -38,6 +39,7 @@ from .attention import (
 from .decoder import Decoder, DecoderLayer, DecoderShape, LayerRanges, silu
 from .draft import Draft, Tensor
 from .elements import I8, I16, I32, I64, NONE, combined, reduced, scaled
+from .matrices import Matrix, largest_magnitude, over_blocks
 from .request import COLDNESS, COLDNESS_BITS, GREEDY, LENGTH, PROMPT, SEED, input_elements
 from .rows import (
     STREAM_LIMIT,
@@ -50,8 +52,6 @@ from .rows import (
     on_own_scale,
     rms_norm,
 )
-
-Progress = Callable[[int, int], None]
 
 # Keys of i8 are rotated from inputs that are 2**7 times finer.
 _FINER_BITS = 7
@@ -79,39 +79,6 @@ class Choices:
     activation: DType = I8
     cache: DType = I8
     weight_bytes: int = 1
-
-
-def decoder_program(
-    decoder: Decoder,
-    ranges: Sequence[LayerRanges],
-    choices: Choices,
-    *,
-    hash_bytes: HashBytes = tree_of_bytes,
-    progress: Progress | None = None,
-) -> Program:
-    """Return the program of a decoder, or raise InvalidOption or InvalidSource.
-
-    `ranges`: of each layer, measured on a text (see `ranges_of`).
-    """
-    shape = decoder.shape
-    if choices.context % MAP_ELEMENTS or not 0 < choices.context <= shape.context:
-        raise InvalidOption(
-            f"context {choices.context} is not a multiple of {MAP_ELEMENTS} up to {shape.context}"
-        )
-    emitter = _Emitter(decoder, choices, max(found.gate for found in ranges))
-    stream = emitter.embedding()
-    for index, found in enumerate(ranges):
-        if progress:
-            progress(index, len(ranges))
-        emitter.draft.layer = f"layer {index}"
-        stream = emitter.layer(stream, index, found)
-    emitter.sample(stream)
-    return emitter.draft.finish(
-        emitter.output,
-        (1, 1, 1, choices.context),
-        max_iterations=choices.context,
-        hash_bytes=hash_bytes,
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,20 +113,30 @@ def _steps(shape: DecoderShape, ranges: LayerRanges, cache: DType) -> _Steps:
     return _Steps(query, key, value, unit / float(np.sqrt(shape.head)))
 
 
-class _Emitter:
-    def __init__(self, decoder: Decoder, choices: Choices, gate: float) -> None:
+class Emitter:
+    """Emits a decoder part by part: `embedding`, each `layer`, `sample`, then the draft's end.
+
+    Raises InvalidOption for a context that the decoder does not have. `constants`: where they grow.
+    """
+
+    def __init__(
+        self, decoder: Decoder, choices: Choices, constants: Constants | None = None
+    ) -> None:
         shape = decoder.shape
+        if choices.context % MAP_ELEMENTS or not 0 < choices.context <= shape.context:
+            raise InvalidOption(
+                f"context {choices.context} is not a multiple of {MAP_ELEMENTS} up to "
+                f"{shape.context}"
+            )
         self.decoder, self.choices = decoder, choices
         self.heads = Heads(shape.heads, shape.kv_heads, shape.head, choices.context)
         self.inputs = input_elements(choices.context)
-        self.draft = Draft(I32, (1, 1, 1, self.inputs))
+        self.draft = Draft(I32, (1, 1, 1, self.inputs), constants)
         self.draft.layer = "embedding"
         self.output = self.draft.keep(I32, 1, choices.context)
         # Registers of kept tensors must never serve another, so they are taken first.
         self.caches = [self._cache() for _ in range(shape.layers)]
         self.turns = self._turns()
-        self.gate_step = gate * _MARGIN / WIDE_TOP
-        self.silu_table, self.silu_step = self._silu()
 
     def _cache(self) -> tuple[Tensor, Tensor]:
         """Keep a layer's keys `[kv_heads, context, head]` and values, transposed."""
@@ -173,9 +150,9 @@ class _Emitter:
         table = self.draft.table_of(nearest(pairs * 2.0**TURN_BITS).astype("<i2"))
         return Turns(table, self.choices.context)
 
-    def _silu(self) -> tuple[int, float]:
+    def _silu(self, gate_step: float) -> tuple[int, float]:
         units = (np.arange(_GATE_ENTRIES) - _GATE_ENTRIES // 2 + 0.5) * 2**_GATE_SHIFT
-        values = silu(units * self.gate_step)
+        values = silu(units * gate_step)
         step = widest_step(values, WIDE_TOP)
         return self.draft.table_of(nearest(values / step).astype("<i2")), step
 
@@ -185,8 +162,10 @@ class _Emitter:
         token = draft.begin(I32, 1, 1)
         made = self.output
         draft.put(Token(token.slot, 0, made.slot, self.inputs, LENGTH, PROMPT, made.count))
-        step = widest_step(self.decoder.embedding, WIDE_TOP)
-        table = draft.bytes_of(in_steps(self.decoder.embedding, step, np.int16))
+        words = self.decoder.embedding
+        step = largest_magnitude(words) / WIDE_TOP or 1.0
+        blocks = over_blocks(words, lambda _, block: in_steps(block, step, np.int16))
+        table = draft.rows_of(blocks)
         row = draft.begin(I16, 1, shape.width)
         sizes = (1, shape.width, token.slot, I32, 1, 0, shape.vocabulary, table, 0)
         draft.put(Embed(row.slot, I16, *sizes))
@@ -194,16 +173,17 @@ class _Emitter:
         draft.free(token, row)
         return stream
 
-    def layer(self, stream: Tensor, index: int, ranges: LayerRanges) -> Tensor:
+    def layer(self, stream: Tensor, index: int, layer: DecoderLayer, ranges: LayerRanges) -> Tensor:
         """Return the stream after attention and the gated layer; the one before is freed."""
-        layer = self.decoder.layer(index)
+        self.draft.layer = f"layer {index}"
         context = self._attention(stream, layer, ranges, *self.caches[index])
         steps = _steps(self.decoder.shape, ranges, self.choices.cache)
-        stream = self._added(stream, context, layer.out * steps.shares(self.heads))
+        out = np.asarray(layer.out)
+        stream = self._added(stream, context, out * steps.shares(self.heads).astype(out.dtype))
         product = self._gated(stream, layer, ranges)
         return self._added(stream, product, layer.down)
 
-    def _added(self, stream: Tensor, x: Real, weights: Array) -> Tensor:
+    def _added(self, stream: Tensor, x: Real, weights: Matrix) -> Tensor:
         draft = self.draft
         dynamic = on_own_scale(draft, x, self.choices.activation)
         change = self._linear(dynamic, weights, STREAM_STEP, I32, STREAM_LIMIT)
@@ -213,7 +193,7 @@ class _Emitter:
         return after
 
     def _linear(
-        self, x: Dynamic, weights: Array, steps: Reals | float, dtype: DType, limit: int
+        self, x: Dynamic, weights: Matrix, steps: Reals | float, dtype: DType, limit: int
     ) -> Tensor:
         return linear(self.draft, x, weights, steps, dtype, limit, self.choices.weight_bytes)
 
@@ -247,17 +227,19 @@ class _Emitter:
         draft, hidden = self.draft, self.decoder.shape.hidden
         entry = self._normalised(stream, layer.hidden_norm)
         dynamic = on_own_scale(draft, entry, self.choices.activation)
-        gate = self._linear(dynamic, layer.gate, self.gate_step, I16, WIDE_TOP)
+        gate_step = ranges.gate * _MARGIN / WIDE_TOP
+        table, silu_step = self._silu(gate_step)
+        gate = self._linear(dynamic, layer.gate, gate_step, I16, WIDE_TOP)
         up_step = ranges.up * _MARGIN / WIDE_TOP
         up = self._linear(dynamic, layer.up, up_step, I16, WIDE_TOP)
         dynamic.free(draft)
         draft.free(entry.tensor)
         opened = draft.begin(I16, 1, hidden)
         offset = _GATE_ENTRIES << _GATE_SHIFT - 1
-        numbers = (1, hidden, 0, offset, _GATE_SHIFT, _GATE_ENTRIES, self.silu_table)
+        numbers = (1, hidden, 0, offset, _GATE_SHIFT, _GATE_ENTRIES, table)
         draft.put(Lookup(opened.slot, gate.slot, 0, I16, I16, NONE, *numbers))
         # The product gets the finest step that is a power of two away and holds what was seen.
-        finest = self.silu_step * up_step
+        finest = silu_step * up_step
         needed = ranges.product * _MARGIN / (finest * WIDE_TOP)
         shift = max(0, int(np.ceil(np.log2(max(needed, 1)))))
         product = combined(draft, opened, up, CombineKind.MUL, I16, shift, WIDE_TOP)
@@ -296,3 +278,28 @@ class _Emitter:
         if self.choices.end_tokens:
             draft.put(Halt(token.slot, 0, self.inputs, LENGTH, self.choices.end_tokens))
         draft.free(logits, cold, odds, total, drawn, token)
+
+    def finish(self, hash_bytes: HashConstants) -> Program:
+        """Return the program, or raise InvalidSource."""
+        context = self.choices.context
+        shape = (1, 1, 1, context)
+        return self.draft.finish(self.output, shape, max_iterations=context, hash_bytes=hash_bytes)
+
+
+def decoder_program(
+    decoder: Decoder,
+    ranges: Sequence[LayerRanges],
+    choices: Choices,
+    *,
+    hash_bytes: HashConstants = tree_of_bytes,
+) -> Program:
+    """Return the program of a decoder, or raise InvalidOption or InvalidSource.
+
+    `ranges`: of each layer, measured on a text (see `ranges_of`).
+    """
+    emitter = Emitter(decoder, choices)
+    stream = emitter.embedding()
+    for index, found in enumerate(ranges):
+        stream = emitter.layer(stream, index, decoder.layer(index), found)
+    emitter.sample(stream)
+    return emitter.finish(hash_bytes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InvalidCalibration
 from .arithmetic import Array, Reals
+from .matrices import Matrix
 
 _MASKED = -1e30
 
@@ -63,14 +64,14 @@ class DecoderLayer:
     """
 
     attention_norm: Array
-    query: Array
-    key: Array
-    value: Array
-    out: Array
+    query: Matrix
+    key: Matrix
+    value: Matrix
+    out: Matrix
     hidden_norm: Array
-    gate: Array
-    up: Array
-    down: Array
+    gate: Matrix
+    up: Matrix
+    down: Matrix
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,10 @@ class Decoder:
     """
 
     shape: DecoderShape
-    embedding: Array
+    embedding: Matrix
     layer: Callable[[int], DecoderLayer]
     final_norm: Array
-    head: Array
+    head: Matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,28 +121,38 @@ def silu(x: Reals) -> Reals:
     return y
 
 
-def ranges_of(decoder: Decoder, tokens: Sequence[int]) -> tuple[LayerRanges, ...]:
-    """Run a text through the decoder in real numbers and return what each layer reached.
+class Calibration:
+    """A text that runs through a decoder in real numbers, one layer after another.
 
-    `tokens`: at least two and at most the context's; more text is cut into windows of that length.
+    `tokens`: two or more; what is longer than the decoder's context is cut into windows.
+    `streams`: of each window, `f64[positions, width]`, after the layers so far.
     """
-    shape = decoder.shape
-    if len(tokens) < 2 or not all(0 <= token < shape.vocabulary for token in tokens):
-        raise InvalidCalibration(
-            f"a calibration text needs two or more tokens below {shape.vocabulary}"
-        )
-    starts = range(0, len(tokens), shape.context)
-    windows = [np.asarray(tokens[i : i + shape.context]) for i in starts]
-    streams = [np.asarray(decoder.embedding[window], np.float64) for window in windows]
-    found = []
-    for index in range(shape.layers):
-        layer = decoder.layer(index)
+
+    def __init__(self, decoder: Decoder, tokens: Sequence[int]) -> None:
+        shape = decoder.shape
+        if len(tokens) < 2 or not all(0 <= token < shape.vocabulary for token in tokens):
+            raise InvalidCalibration(
+                f"a calibration text needs two or more tokens below {shape.vocabulary}"
+            )
+        self._shape = shape
+        starts = range(0, len(tokens), shape.context)
+        windows = [np.asarray(tokens[i : i + shape.context]) for i in starts]
+        self.streams = [np.asarray(decoder.embedding[window], np.float64) for window in windows]
+
+    def through(self, layer: DecoderLayer) -> LayerRanges:
+        """Run the next layer and return what it reached."""
         seen = []
-        for place, stream in enumerate(streams):
-            streams[place], reached = _layer(shape, layer, stream)
+        for place, stream in enumerate(self.streams):
+            self.streams[place], reached = _layer(self._shape, layer, stream)
             seen.append(reached)
-        found.append(reduce(LayerRanges.joined, seen))
-    return tuple(found)
+        return reduce(LayerRanges.joined, seen)
+
+
+def ranges_of(decoder: Decoder, tokens: Sequence[int]) -> tuple[LayerRanges, ...]:
+    """Run a text through the decoder in real numbers and return what each layer reached."""
+    calibration = Calibration(decoder, tokens)
+    layers = map(decoder.layer, range(decoder.shape.layers))
+    return tuple(calibration.through(layer) for layer in layers)
 
 
 def _layer(shape: DecoderShape, layer: DecoderLayer, x: Reals) -> tuple[Reals, LayerRanges]:
@@ -149,7 +160,7 @@ def _layer(shape: DecoderShape, layer: DecoderLayer, x: Reals) -> tuple[Reals, L
     positions = len(x)
     n = normalised(x, layer.attention_norm, shape.epsilon)
     query, key, value = (
-        (n @ weights.T).reshape(positions, -1, shape.head)
+        _product(n, weights).reshape(positions, -1, shape.head)
         for weights in (layer.query, layer.key, layer.value)
     )
     group = shape.heads // shape.kv_heads
@@ -159,15 +170,24 @@ def _layer(shape: DecoderShape, layer: DecoderLayer, x: Reals) -> tuple[Reals, L
     scores += np.triu(np.full((positions, positions), _MASKED), 1)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    x = x + np.einsum("hqk,khd->qhd", weights, values).reshape(positions, -1) @ layer.out.T
+    context = np.einsum("hqk,khd->qhd", weights, values).reshape(positions, -1)
+    x = x + _product(context, layer.out)
     n = normalised(x, layer.hidden_norm, shape.epsilon)
-    gate, up = n @ layer.gate.T, n @ layer.up.T
+    gate, up = _product(n, layer.gate), _product(n, layer.up)
     product = silu(gate) * up
     lengths = [np.hypot(part[..., ::2], part[..., 1::2]).max(axis=0) for part in (query, key)]
     channels = np.abs(value).max(axis=0).ravel()
     largest = [float(np.abs(part).max()) for part in (gate, up, product)]
     reached = LayerRanges(lengths[0], lengths[1], channels, largest[0], largest[1], largest[2])
-    return x + product @ layer.down.T, reached
+    return x + _product(product, layer.down), reached
+
+
+def _product(x: Reals, weights: Matrix) -> Reals:
+    """Return `x · weightsᵀ`, multiplied in the weights' own precision."""
+    matrix = np.asarray(weights)
+    kind = np.float64 if matrix.dtype == np.float64 else np.float32
+    product: Array = np.matmul(x.astype(kind), matrix.astype(kind, copy=False).T)
+    return product.astype(np.float64)
 
 
 def _rotated(shape: DecoderShape, x: Reals) -> Reals:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from interpreter.errors import InvalidProgram
-from interpreter.merkle import HashBytes, tree_of_bytes
-from interpreter.operators import Begin, End, Free, Instruction, Keep
-from interpreter.program import Program, assemble
+from interpreter.merkle import tree_of_bytes
+from interpreter.operators import Begin, End, Free, Instruction, Keep, decode
+from interpreter.program import DESCRIPTOR_BYTES, HashConstants, Operator, Program, assemble
 from interpreter.tensors import LEAF_BYTES, DType, TensorType
 from interpreter.validate import MAX_SLOT_DEPTH, validate
 
@@ -51,19 +53,39 @@ class Tensor:
 class Draft:
     """Collects what a program is made of; registers are used again once they are freed."""
 
-    def __init__(self, dtype: DType, shape: Shape) -> None:
+    def __init__(self, dtype: DType, shape: Shape, constants: Constants | None = None) -> None:
         self.input = Tensor(INPUT_SLOT, dtype, 1, prod(shape))
         self.names: list[str] = []
         self.layer = ""
+        self.constants = Constants() if constants is None else constants
         self._shape = shape
-        self._instructions: list[Instruction] = []
-        self._constants = Constants()
+        self._operators: list[Operator] = []
         self._slots = Slots({})
 
     def put(self, instruction: Instruction) -> None:
         """Append an instruction; `names` notes the layer that it belongs to."""
-        self._instructions.append(instruction)
+        self._operators.append(instruction.encode())
         self.names.append(self.layer)
+
+    def state(self) -> dict[str, Any]:
+        """Return all but the constants' bytes, as JSON can say it."""
+        return {
+            "operators": b"".join(operator.encode() for operator in self._operators).hex(),
+            "names": list(self.names),
+            "constants_bytes": self.constants.size,
+            "tables": dict(self.constants.tables),
+            "slots": sorted(self._slots.used),
+            "peak": self._slots.peak,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a state; the constants still hold the bytes that they held then."""
+        data = bytes.fromhex(state["operators"])
+        cuts = range(0, len(data), DESCRIPTOR_BYTES)
+        self._operators = [Operator.decode(data[i : i + DESCRIPTOR_BYTES]) for i in cuts]
+        self.names = list(state["names"])
+        self.constants.cut(state["constants_bytes"], state["tables"])
+        self._slots.set_used(state["slots"], state["peak"])
 
     def begin(self, dtype: DType, rows: int, cols: int) -> Tensor:
         """Return a new tensor of zeros."""
@@ -85,15 +107,19 @@ class Draft:
 
     def bytes_of(self, values: Array) -> int:
         """Store weights or a table in the constants and return their offset."""
-        return self._constants.add(np.ascontiguousarray(values).tobytes(), _WORD)
+        return self.rows_of([values])
+
+    def rows_of(self, blocks: Iterable[Array]) -> int:
+        """Store a matrix that comes a few rows at a time and return its offset."""
+        return self.constants.add_all((np.ascontiguousarray(block).data for block in blocks), _WORD)
 
     def leaves_of(self, values: Array) -> int:
         """Store parameters from the start of a leaf on and return their offset."""
-        return self._constants.add(np.ascontiguousarray(values).tobytes(), LEAF_BYTES)
+        return self.constants.add(np.ascontiguousarray(values).tobytes(), LEAF_BYTES)
 
     def table_of(self, values: Array) -> int:
         """Store a table once, however often it is used, and return its offset."""
-        return self._constants.add_table(np.ascontiguousarray(values).tobytes())
+        return self.constants.add_table(np.ascontiguousarray(values).tobytes())
 
     def finish(
         self,
@@ -101,7 +127,7 @@ class Draft:
         shape: Shape,
         *,
         max_iterations: int = 1,
-        hash_bytes: HashBytes = tree_of_bytes,
+        hash_bytes: HashConstants = tree_of_bytes,
     ) -> Program:
         """Return the valid program whose output is `output`, or raise InvalidSource."""
         self.layer = "end"
@@ -112,9 +138,9 @@ class Draft:
                 f"{self._slots.peak} tensors live at once; a program holds {1 << MAX_SLOT_DEPTH}"
             )
         program = assemble(
-            [instruction.encode() for instruction in self._instructions],
-            [instruction.steps for instruction in self._instructions],
-            self._constants.array(),
+            self._operators,
+            [decode(operator).steps for operator in self._operators],
+            self.constants.array(),
             slot_depth=depth,
             input_slot=INPUT_SLOT,
             output_slot=output.slot,

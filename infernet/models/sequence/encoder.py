@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from interpreter.merkle import HashBytes, tree_of_bytes
+from interpreter.merkle import tree_of_bytes
 from interpreter.operators import Copy, Embed, Mask, MatMul, ReduceKind, Root, ScaleMode, Walk
 from interpreter.operators.base import MAP_ELEMENTS
-from interpreter.program import Program
+from interpreter.program import HashConstants, Program
 from interpreter.tensors import DType
 
 from ..errors import InvalidOption
@@ -23,7 +23,7 @@ UNIT_BITS = 24
 
 
 def encoder_program(
-    encoder: Encoder, positions: int, hash_bytes: HashBytes = tree_of_bytes
+    encoder: Encoder, positions: int, hash_bytes: HashConstants = tree_of_bytes
 ) -> tuple[Program, tuple[str, ...]]:
     """Return a valid program and the layer behind each operator, or raise a ModelError.
 

@@ -21,7 +21,9 @@ from ..errors import InvalidSource
 from .arithmetic import (
     MAX_WEIGHT,
     MULTIPLIER_BITS,
+    Array,
     Dyadic,
+    Reals,
     dyadic_all,
     in_steps,
     nearest,
@@ -29,7 +31,7 @@ from .arithmetic import (
 )
 from .draft import Draft, Tensor
 from .elements import I8, I16, I32, I64, combined, looked_up, parameters, reduced, scaled
-from .matrices import Array, Matrix, Reals, over_blocks
+from .matrices import Matrix, over_blocks
 
 STREAM_STEP = 2.0**-14
 STREAM_LIMIT = (1 << 25) - 1
