@@ -1,0 +1,205 @@
+"""The compiled engine gives the reference's bits, one position at a time and many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from infernet.backend.engine import OrtEngine, ReferenceEngine, open_engine
+from infernet.backend.errors import UnsupportedProgram
+from infernet.backend.sequence import engine as sequence_engine
+from infernet.backend.sequence.appends import Limit, appends_of
+from infernet.backend.sequence.engine import SequenceEngine
+from interpreter.operators import Copy, Instruction, MatMul, Reduce, ReduceKind, Walk, decode
+from interpreter.program import Opcode, Program
+from interpreter.tensors import DType, TensorType
+from tests.builder import ProgramBuilder
+from tests.exposure import require_every_tensor, require_same_inside
+from tests.programs import random_input, random_program
+from tests.sequences import OPCODES, random_sequence_program
+
+native = pytest.importorskip(
+    "infernet.backend.native._machine", reason="the package was installed without a C compiler"
+)
+LEVELS = {"portable": 0, "AVX2": 1, "AVX-512": 2}
+
+
+@pytest.fixture(params=LEVELS)
+def level(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Select loops of one instruction set."""
+    if native.use(LEVELS[request.param]) != request.param:
+        native.use(max(LEVELS.values()))
+        pytest.skip("this processor has no such instructions")
+    yield request.param
+    native.use(max(LEVELS.values()))
+
+
+@pytest.mark.parametrize("opcode", OPCODES)
+def test_programs_about_each_operator(opcode: Opcode, level: str) -> None:
+    for seed in range(25):
+        rng = np.random.default_rng([seed, opcode])
+        program = random_sequence_program(rng, opcode)
+        data = random_input(program, rng)
+        require_every_tensor(SequenceEngine(program), data, program.header.max_iterations)
+
+
+# Attention in miniature: the input's rows are appended to a kept tensor that a product reads.
+
+POSITIONS, HEADS, WIDTH = 6, 2, 5
+
+
+def keys_program(
+    *,
+    head_stride: int = POSITIONS * WIDTH,
+    row_stride: int = WIDTH,
+    offset: int = 3,
+    read_offset: int = 3,
+    zero: int = 0,
+    step: int = WIDTH,
+    columns: int = POSITIONS,
+    reads_before: bool = False,
+    also_reduced: bool = False,
+) -> Program:
+    """Append `[head, row]` at each position and multiply the queries by all rows."""
+    count = 3 + head_stride * HEADS + POSITIONS * step
+    kind, each = TensorType(DType.I8, count), HEADS * WIDTH
+    builder = ProgramBuilder(TensorType(DType.I8, POSITIONS * each))
+    kept = builder.keep(kind)
+    output = builder.keep(TensorType(DType.I32, POSITIONS * HEADS * columns))
+    query = builder.begin(TensorType(DType.I8, each))
+    sums = builder.begin(TensorType(DType.I32, HEADS * columns))
+    given, run = (POSITIONS * each, each), (1, 1, 1, each)
+    flat = (0, 0, 0, 1)
+    builder.add(Copy(query, 0, DType.I8, *given, run, 0, flat, 0, flat, each))
+    heads, places = (1, 1, HEADS, WIDTH), (0, 0, head_stride, 1)
+    append = Copy(
+        kept, query, DType.I8, each, count, heads, 0, (0, 0, WIDTH, 1), offset, places, 0, step
+    )
+    walks = (Walk(each, 0, WIDTH, 0, 1), Walk(count, read_offset, head_stride, row_stride, zero))
+    dtypes = (DType.I32, DType.I8, DType.I8)
+    product = MatMul(sums, query, kept, *dtypes, HEADS, 1, columns, WIDTH, *walks, 1)
+    order: list[Instruction] = [product, append] if reads_before else [append, product]
+    for instruction in order:
+        builder.add(instruction)
+    if also_reduced:
+        largest = builder.begin(TensorType(DType.I32, 1))
+        builder.add(
+            Reduce(largest, kept, 0, DType.I32, DType.I8, DType.U8, 1, count, ReduceKind.SUM)
+        )
+        builder.free(largest)
+    return _closed(builder, output, query, sums, HEADS * columns)
+
+
+def values_program(
+    *, row_stride: int = POSITIONS, read_stride: int = POSITIONS, zero: int = 0, length: int = 0
+) -> Program:
+    """Append a column at each position and multiply weights by all columns."""
+    rows = HEADS * WIDTH
+    count, length = row_stride * rows + POSITIONS, length or POSITIONS
+    builder = ProgramBuilder(TensorType(DType.I16, POSITIONS * rows))
+    kept = builder.keep(TensorType(DType.I16, count))
+    output = builder.keep(TensorType(DType.I64, POSITIONS * rows))
+    value = builder.begin(TensorType(DType.I16, rows))
+    sums = builder.begin(TensorType(DType.I64, rows))
+    flat, run = (0, 0, 0, 1), (1, 1, 1, rows)
+    builder.add(Copy(value, 0, DType.I16, POSITIONS * rows, rows, run, 0, flat, 0, flat, rows))
+    columns = (1, 1, rows, 1)
+    places = (0, (0, 0, 1, 0), 0, (0, 0, row_stride, 1), 0, 1)
+    builder.add(Copy(kept, value, DType.I16, rows, count, columns, *places))
+    walks = (
+        Walk(POSITIONS * rows, 0, length, 0, -3),
+        Walk(count, 0, WIDTH * row_stride, read_stride, zero),
+    )
+    dtypes = (DType.I64, DType.I16, DType.I16)
+    builder.add(MatMul(sums, 0, kept, *dtypes, HEADS, 1, WIDTH, length, *walks, 1))
+    return _closed(builder, output, value, sums, rows)
+
+
+def _closed(builder: ProgramBuilder, output: int, row: int, sums: int, count: int) -> Program:
+    """Append the sums to the output and end."""
+    kind = builder.table[output]
+    flat, run = (0, 0, 0, 1), (1, 1, 1, count)
+    builder.add(Copy(output, sums, kind.dtype, count, kind.count, run, 0, flat, 0, flat, 0, count))
+    builder.free(row)
+    builder.free(sums)
+    return builder.finish(output, POSITIONS)
+
+
+def limits_of(program: Program) -> list[Limit]:
+    """Return the limits of a program's products; none if positions run one by one."""
+    found = appends_of(program, tuple(decode(operator) for operator in program.operators))
+    return [] if found is None else list(found.limits.values())
+
+
+@pytest.mark.parametrize(
+    ("program", "limits"),
+    [
+        (keys_program(), [Limit.COLUMNS]),
+        (keys_program(columns=POSITIONS - 2), [Limit.COLUMNS]),
+        (keys_program(row_stride=WIDTH + 1, step=WIDTH + 1, head_stride=50), [Limit.COLUMNS]),
+        # Rows are not those that a position appends, or zeros would not give a sum of 0.
+        (keys_program(row_stride=WIDTH - 1), []),
+        (keys_program(read_offset=2), []),
+        (keys_program(zero=2), []),
+        (keys_program(reads_before=True), []),
+        (keys_program(also_reduced=True), []),
+        # A head's rows would reach the next head's, and positions overlap.
+        (keys_program(head_stride=POSITIONS * WIDTH - 1), []),
+        (keys_program(step=WIDTH - 1, row_stride=WIDTH - 1), []),
+        (values_program(), [Limit.DEPTH]),
+        (values_program(length=POSITIONS - 1), [Limit.DEPTH]),
+        (values_program(row_stride=POSITIONS + 3, read_stride=POSITIONS + 3), [Limit.DEPTH]),
+        (values_program(read_stride=POSITIONS - 1), []),
+        (values_program(zero=-1), []),
+    ],
+)
+def test_positions_run_at_once_only_where_each_can_be_told(
+    program: Program, limits: list[Limit], level: str
+) -> None:
+    assert limits_of(program) == limits
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        data = rng.integers(0, 256, program.header.input_type.byte_count, np.uint8)
+        engine = SequenceEngine(program)
+        require_every_tensor(engine, data, POSITIONS)
+        require_same_inside(engine, data, POSITIONS, [1, 4])
+        # Without a run before, and after one of fewer positions.
+        require_same_inside(SequenceEngine(program), data, POSITIONS, [2, 5])
+        engine.run(data, 2)
+        require_same_inside(engine, data, POSITIONS, [0, 3])
+
+
+def test_an_engine_serves_threads_and_inputs_in_turn() -> None:
+    program = keys_program()
+    rng = np.random.default_rng(2)
+    size = program.header.input_type.byte_count
+    inputs = [rng.integers(0, 256, size, np.uint8) for _ in range(4)]
+    engine = SequenceEngine(program, threads=2)
+    for data in (*inputs, *inputs):
+        require_every_tensor(engine, data, POSITIONS, [3])
+        require_same_inside(engine, inputs[0], POSITIONS, [0, 5])
+
+
+def test_the_fast_engine_is_chosen_by_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = keys_program()
+    assert isinstance(open_engine(program), SequenceEngine)
+    images = random_program(np.random.default_rng(0), Opcode.CONV)
+    assert not isinstance(open_engine(images), SequenceEngine)
+    with pytest.raises(UnsupportedProgram, match="operators of images"):
+        SequenceEngine(images)
+    monkeypatch.setattr(sequence_engine, "_NATIVE", None)
+    monkeypatch.setattr(sequence_engine, "_STATUS", "the compiled code is missing")
+    engine = open_engine(program)
+    assert isinstance(engine, ReferenceEngine)
+    assert engine.reasons == ("the compiled code is missing",)
+    assert not isinstance(engine, OrtEngine)
+
+
+def test_a_program_that_is_not_valid_is_refused() -> None:
+    program = keys_program()
+    broken = replace(program, header=replace(program.header, steps_per_iteration=1))
+    with pytest.raises(UnsupportedProgram, match="not valid: steps_per_iteration is wrong"):
+        SequenceEngine(broken)
