@@ -21,7 +21,8 @@ EMPTY = Hash(bytes(HASH_BYTES))
 # A coarse tree keeps no hash below this height: one of 32 bytes for each 64 KiB.
 COARSE_HEIGHT = 8
 PART_BYTES = LEAF_BYTES << COARSE_HEIGHT
-_STRIDE_BYTES = 256 * PART_BYTES
+# What is hashed at a time.
+STRIDE_BYTES = 256 * PART_BYTES
 
 
 def digest(data: bytes | memoryview) -> Hash:
@@ -157,10 +158,15 @@ def coarse_tree(
     `roots`: of its parts, one after another, where they are known; nothing is read then.
     """
     if not roots:
-        starts = range(0, len(data), _STRIDE_BYTES)
-        parts = (_whole_parts(data[start : start + _STRIDE_BYTES]) for start in starts)
-        roots = b"".join(hash_bytes(part).levels[COARSE_HEIGHT] for part in parts)
+        starts = range(0, len(data), STRIDE_BYTES)
+        strides = (data[start : start + STRIDE_BYTES] for start in starts)
+        roots = b"".join(part_roots(stride, hash_bytes) for stride in strides)
     return CoarseTree(data, tree_of_hashes(roots, _padding_of_parts), hash_bytes)
+
+
+def part_roots(data: npt.NDArray[np.uint8], hash_bytes: HashBytes = tree_of_bytes) -> bytes:
+    """Return the roots of the parts of `data`, one after another; zeros fill the last part."""
+    return hash_bytes(_whole_parts(data)).levels[COARSE_HEIGHT]
 
 
 def _whole_parts(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from interpreter.merkle import AnyTree, Tree, coarse_tree, tree_of_bytes, zero_root
+from interpreter.merkle import (
+    STRIDE_BYTES,
+    AnyTree,
+    Tree,
+    coarse_tree,
+    part_roots,
+    tree_of_bytes,
+    zero_root,
+)
 
 MAX_DEPTH = 40
 # The tree over more constants than this would take a quarter of their room.
@@ -45,5 +55,19 @@ def hash_bytes(data: npt.NDArray[np.uint8]) -> Tree:
 
 
 def hash_constants(data: npt.NDArray[np.uint8]) -> AnyTree:
-    """Return the tree over constants, a coarse one where they are large."""
-    return hash_bytes(data) if len(data) <= COARSE_BYTES else coarse_tree(data, hash_bytes)
+    """Return the tree over constants, a coarse one where they are large.
+
+    A file that they are mapped from is read, so that its pages do not count as this process's.
+    """
+    if len(data) <= COARSE_BYTES:
+        return hash_bytes(data)
+    if not isinstance(data.base, np.memmap) or data.base.filename is None:
+        return coarse_tree(data, hash_bytes)
+    roots = b"".join(part_roots(s, hash_bytes) for s in _strides(Path(data.base.filename)))
+    return coarse_tree(data, hash_bytes, roots)
+
+
+def _strides(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
+    with path.open("rb") as file:
+        while len(stride := np.fromfile(file, np.uint8, STRIDE_BYTES)):
+            yield stride

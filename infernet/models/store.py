@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from infernet.backend.hashing import COARSE_BYTES
+from infernet.backend.hashing import COARSE_BYTES, hash_constants
 from interpreter.errors import InterpreterError
 from interpreter.merkle import (
     HASH_BYTES,
@@ -260,7 +260,7 @@ def _tree(constants: npt.NDArray[np.uint8], hash_bytes: HashBytes, roots: bytes)
     if len(constants) <= COARSE_BYTES:
         return hash_bytes(constants)
     if len(roots) != -(-len(constants) // PART_BYTES) * HASH_BYTES:
-        roots = b""
+        return hash_constants(constants)
     return coarse_tree(constants, hash_bytes, roots)
 
 

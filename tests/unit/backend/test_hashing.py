@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from infernet.backend.hashing import hash_bytes, hashing_status, is_native
-from interpreter.merkle import tree_of_bytes, zero_root
+from infernet.backend.hashing import (
+    COARSE_BYTES,
+    hash_bytes,
+    hash_constants,
+    hashing_status,
+    is_native,
+)
+from interpreter.merkle import CoarseTree, tree_of_bytes, zero_root
 
 PADDING = b"".join(zero_root(height) for height in range(40))
 SIZES = (1, 31, 255, 256, 257, 512, 1000, 15 * 256, 16 * 256, 17 * 256 + 1, 33 * 256, 100_003)
@@ -48,3 +55,13 @@ def test_malformed_arguments_are_refused(native: ModuleType) -> None:
         native.levels(b"", PADDING)
     with pytest.raises(ValueError, match="too few hashes"):
         native.levels(bytes(1000), PADDING[:32])
+
+
+def test_large_constants_have_the_same_tree_in_memory_and_on_disk(tmp_path: Path) -> None:
+    data = np.random.default_rng(4).integers(0, 256, COARSE_BYTES + 70_000, dtype=np.uint8)
+    (tmp_path / "constants").write_bytes(data.tobytes())
+    mapped = np.memmap(tmp_path / "constants", np.uint8, mode="r").view(np.ndarray)
+    tree = hash_constants(data)
+    assert isinstance(tree, CoarseTree)
+    assert tree.root == hash_constants(mapped).root == hash_bytes(data).root
+    assert hash_constants(data[:5000]) == hash_bytes(data[:5000])
