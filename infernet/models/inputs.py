@@ -41,7 +41,7 @@ def read_inputs(
 def _read(path: Path, coding: Coding, pixels: Pixels | None) -> Iterator[tuple[str, Array]]:
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
-        for name, array in _arrays(path):
+        for name, array in read_arrays(path):
             is_batch = array.ndim == len(coding.source_shape) and len(array) != 1
             for i, one in enumerate(array if is_batch else [array]):
                 label = f"{path.name}:{name}[{i}]"
@@ -52,7 +52,8 @@ def _read(path: Path, coding: Coding, pixels: Pixels | None) -> Iterator[tuple[s
         yield path.name, source_input(coding, _image(coding), pixels, _bytes(path), str(path))
 
 
-def _arrays(path: Path) -> list[tuple[str, Array]]:
+def read_arrays(path: Path) -> list[tuple[str, Array]]:
+    """Return the arrays of an .npy or .npz with their names, or raise InvalidCalibration."""
     try:
         found = np.load(path, allow_pickle=False)
         if isinstance(found, np.ndarray):

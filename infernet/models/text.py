@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ class Message(TypedDict):
 
 
 Prompt = str | Sequence[int] | Sequence[Message]
+FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What a run made, its end token left out. `finish_reason`: "stop" or "length"."""
+    """What a run made, its end token left out."""
 
     text: str
     tokens: tuple[int, ...]
-    finish_reason: str
+    finish_reason: FinishReason
 
 
 class TextStream:
