@@ -62,9 +62,9 @@ class Answer:
     def decode(cls, content: Any) -> Answer:
         """Return the answer in JSON content; whatever is none counts as a failure."""
         if isinstance(content, dict):
-            if _OUTPUT in content:
+            if _OUTPUT in content and isinstance(halted := content.get(_HALTED), bool):
                 try:
-                    return cls(decode(str(content[_OUTPUT])), content.get(_HALTED) is True)
+                    return cls(decode(str(content[_OUTPUT])), halted)
                 except QueueError as error:
                     return cls(failure=str(error))
             if _UNKNOWN_PROGRAM in content:

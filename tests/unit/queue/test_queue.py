@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -23,7 +24,7 @@ from infernet.backend.engine import ReferenceEngine
 from infernet.queue.bench import Bench
 from infernet.queue.broker import EmbeddedBroker, connect
 from infernet.queue.errors import BrokerUnavailable, QueueError, UnknownProgram
-from infernet.queue.jobs import Answer, Purpose, open_queue
+from infernet.queue.jobs import Answer, Purpose, encode, open_queue
 from infernet.queue.programs import get_program, put_program
 from infernet.queue.remote import Patience, QueueAdapter, RemoteEngine
 
@@ -36,14 +37,22 @@ from infernet.queue.jobs import Purpose
 from infernet.queue.worker import work
 url, slow, answer = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 class Slow(Bench):
-    def run(self, root, data):
+    def run(self, root, data, iterations):
         import time; time.sleep(slow)
-        return {"output": answer} if answer else super().run(root, data)
+        if answer:
+            return {"output": answer, "halted": False}
+        return super().run(root, data, iterations)
 work(lambda: connect(url), list(Purpose), lambda c: Slow(c, Reference()))
 """
 
 
 _PATIENT = Patience()
+# A job's program and input, without its iterations.
+_FIRST = (load_vectors()[0].program.root.hex(), encode(load_vectors()[0].data.tobytes()))
+_OUT_OF_FORM = (
+    *(None, 1, {}, ["output"], {"output": "*"}, {"output": 5}),
+    *({"output": "AA=="}, {"output": "AA==", "halted": 0}),
+)
 
 
 @pytest.fixture
@@ -100,12 +109,17 @@ def test_a_program_changed_in_redis_is_refused(broker: EmbeddedBroker, part: str
 
 def test_workers_give_the_reference_s_bits_for_every_vector(broker: EmbeddedBroker) -> None:
     adapter = QueueAdapter(connect(broker.url), Purpose.EXECUTE, Reference())
+    vectors = load_vectors()
+    halted = [vector for vector in vectors if vector.halted][:5]
+    longer = [vector for vector in vectors if vector.iterations > 1][:5]
     with worker(broker):
-        for vector in load_vectors()[:40]:
+        for vector in (*vectors[:30], *halted, *longer):
             opened = adapter.open(vector.program, 1)
             assert isinstance(opened, RemoteEngine)
-            assert opened.run(vector.data).output.tobytes() == vector.output
+            found = opened.run(vector.data, vector.iterations)
+            assert (found.output.tobytes(), found.halted) == (vector.output, vector.halted)
             assert not computed_locally(opened)
+    assert halted and longer
 
 
 def test_without_a_worker_the_answer_is_computed_here_after_a_while(
@@ -188,14 +202,17 @@ def test_workers_call_nothing_that_a_job_names(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["00", "AA=="], "is no program root"),
-        (["zz", "AA=="], "is no program root"),
-        ([load_vectors()[0].program.root.hex(), "*"], "not in base64"),
-        ([load_vectors()[0].program.root.hex(), "AA=="], "input"),
+        (["00", "AA==", 1], "is no program root"),
+        (["zz", "AA==", 1], "is no program root"),
+        ([load_vectors()[0].program.root.hex(), "*", 1], "not in base64"),
+        ([load_vectors()[0].program.root.hex(), "AA==", 1], "input"),
+        ([*_FIRST, 0], "takes 1 to 1"),
+        ([*_FIRST, 2], "takes 1 to 1"),
+        ([*_FIRST, "many"], "takes 1 to 1"),
     ],
 )
 def test_a_job_that_makes_no_sense_gets_a_reason(
-    broker: EmbeddedBroker, arguments: list[str], said: str
+    broker: EmbeddedBroker, arguments: list[Any], said: str
 ) -> None:
     client = connect(broker.url)
     put_program(client, load_vectors()[0].program)
@@ -204,7 +221,7 @@ def test_a_job_that_makes_no_sense_gets_a_reason(
     assert said in answer.failure
 
 
-@pytest.mark.parametrize("content", [None, 1, {}, {"output": "*"}, {"output": 5}, ["output"]])
+@pytest.mark.parametrize("content", _OUT_OF_FORM)
 def test_an_answer_out_of_form_is_a_failure(content: object) -> None:
     found = Answer.decode(content)
     assert found.output is None
