@@ -17,6 +17,8 @@ NAMES = (
     "miner",
     "rivals",
     "replay",
+    "gas",
+    "economics",
     "gateway",
 )
 # Takes most of an hour.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb, inf
+from math import inf
 
 from .terms import Terms, reward_of
 
@@ -102,6 +102,17 @@ def watching_gain(world: World, lies: float, share: float, watchers: int, hedged
     return won - found * (1 - first) * late_wei - share * world.run_wei
 
 
+def best_answer(world: World, covered: float, right: float) -> str:
+    """Return what earns a rational executor most at a coverage that it knows."""
+    answers = {
+        "truth": honest_gain(world),
+        "guess": lazy_gain(world, covered, right),
+        "lie": lying_gain(world, covered, hedged=False),
+        "hedged lie": lying_gain(world, covered, hedged=True),
+    }
+    return max(answers, key=lambda answer: answers[answer])
+
+
 def deterring_coverage(world: World, hedged: bool) -> float:
     """Return the coverage above which a lie earns less than an honest result."""
     saved = world.gain_wei + world.run_wei
@@ -147,8 +158,3 @@ def lottery_gain(world: World, mine: int, others: int) -> float:
         return 0.0
     won = mine / (mine + others) * (world.reward_wei - world.win_gas_wei)
     return won - (mine - 1) * world.terms.copy_gas * world.gas_price_wei
-
-
-def binomial(n: int, p: float) -> list[float]:
-    """Return the probabilities of 0 to n successes."""
-    return [comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(n + 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from .closed import (
+    best_answer,
     copying_gain,
     deterring_coverage,
     deterring_coverage_of_guesses,
@@ -118,6 +119,13 @@ def sampling() -> None:
         shares = ", ".join(f"{share_for(half, watchers):.2%}" for watchers in CROWDS[1:])
         print(f"gain {gain:>6} stakes: {whole:>7.2%}, hedged {half:>7.2%}: {shares}")
     image, dear = image_world(), dear_world()
+    print("what a rational executor does, by gain in stakes and coverage:")
+    for gain in _GAINS:
+        answers = (
+            f"{covered:.0%} {best_answer(with_gain(image, gain), covered, RIGHT)}"
+            for covered in (0.0, 0.01, 0.05, 0.2, 0.6, 0.99)
+        )
+        print(f"  {gain:>6}: {', '.join(answers)}")
     print(
         f"guesses that are right {RIGHT:.0%}: ResNet50 "
         f"{deterring_coverage_of_guesses(image, RIGHT):.1e}, dear runs "

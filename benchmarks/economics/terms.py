@@ -23,7 +23,7 @@ HOUR_SECONDS = 3_600
 DAY_SECONDS = 24 * HOUR_SECONDS
 YEAR_SECONDS = 365 * DAY_SECONDS
 # Bounds of what `python -m benchmarks gas` prints.
-SETTLE_GAS = 60_000
+SETTLE_GAS = 85_000
 FORFEIT_GAS = 40_000
 # Of what tests/unit/fisherman/test_gas.py prints.
 TIMEOUT_GAS = 65_000
