@@ -21,6 +21,9 @@ enum { CHUNK = 512 };
 /* Elements lie anywhere in bytes that other code owns. */
 #define LOOSE __attribute__((may_alias, aligned(1)))
 typedef uint8_t u8 LOOSE;
+typedef uint16_t u16 LOOSE;
+typedef uint32_t u32 LOOSE;
+typedef uint64_t u64 LOOSE;
 typedef int8_t i8 LOOSE;
 typedef int16_t i16 LOOSE;
 typedef int32_t i32 LOOSE;
@@ -109,6 +112,15 @@ static inline int64_t divided(int64_t n, int64_t d)
     }
     return quotient + (rest + d / 2 >= d);
 }
+
+/* SCALE's divisor: `max(1, given) * 2^shift`, at most 2^62. */
+static inline int64_t divisor_of(int64_t given, int64_t shift)
+{
+    return clamped(given, 1, ((int64_t)1 << 62) >> shift) << shift;
+}
+
+/* 1.5 * 2^52: a double below 2^51 that is added to it, and taken away again, is the nearest integer. */
+#define NEAREST 6755399441055744.0
 
 /* A division by 2^shift that rounds to the nearest, halves up: no sum that could overflow. */
 struct rounding {

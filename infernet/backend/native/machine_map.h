@@ -50,7 +50,6 @@ static TARGET void NAME(store)(int type, void *restrict to, size_t at, size_t n,
  * one; to the nearest integer and with the exact rest, one step at most is left to take. */
 static TARGET void NAME(divide)(int64_t *restrict v, size_t n, int64_t d)
 {
-    const double round = 6755399441055744.0; /* 1.5 * 2^52: what is added to it loses its fraction */
     uint64_t bits = 0;
     for (size_t i = 0; i < n; i++)
         bits |= (uint64_t)(v[i] ^ v[i] >> 63);
@@ -60,10 +59,11 @@ static TARGET void NAME(divide)(int64_t *restrict v, size_t n, int64_t d)
         return;
     }
     double inverse = 1.0 / (double)d;
+    const double nearest = NEAREST;
     int64_t half = d / 2, zero;
-    memcpy(&zero, &round, 8);
+    memcpy(&zero, &nearest, 8);
     for (size_t i = 0; i < n; i++) {
-        double guess = (double)v[i] * inverse + round;
+        double guess = (double)v[i] * inverse + NEAREST;
         int64_t quotient;
         memcpy(&quotient, &guess, 8);
         quotient -= zero;
@@ -72,76 +72,256 @@ static TARGET void NAME(divide)(int64_t *restrict v, size_t n, int64_t d)
     }
 }
 
-static TARGET void NAME(scale)(const struct call *c)
+/* The bits of the largest magnitude (or one less) in a part of a row. */
+static TARGET uint32_t NAME(bits)(const i32 *a, size_t n)
+{
+    uint32_t bits = 0;
+    for (size_t i = 0; i < n; i++)
+        bits |= (uint32_t)(a[i] ^ a[i] >> 31);
+    return bits;
+}
+
+/* What a chunk of columns does to its elements, where 32 bits hold all but the products:
+ * `last + round((a + before) * m / 2^shift)` or, by rows, `last + round((a + before) * m / d)`.
+ * `most_before`, `most_m`: the largest magnitudes; `reach`: what they leave of 2^31 to quotients. */
+struct NAME(columns) {
+    int32_t before[CHUNK], m[CHUNK], last[CHUNK], low, high;
+    int shift;
+    double most_before, most_m, reach;
+};
+
+#define PLAIN_OF(T, D)                                                                             \
+    static TARGET void NAME(plain_##T##_##D)(                                                      \
+        const struct NAME(columns) *k, const T *a, D *restrict dst, size_t n)                      \
+    {                                                                                              \
+        int64_t half = k->shift ? (int64_t)1 << (k->shift - 1) : 0;                                \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            int64_t product = (int64_t)((int32_t)a[i] + k->before[i]) * k->m[i];                   \
+            int32_t v = (int32_t)((product + half) >> k->shift) + k->last[i];                      \
+            dst[i] = (D)(v < k->low ? k->low : v > k->high ? k->high : v);                         \
+        }                                                                                          \
+    }                                                                                              \
+    static TARGET void NAME(divide_##T##_##D)(                                                     \
+        const struct NAME(columns) *k, const T *a, D *restrict dst, size_t n, double d)            \
+    {                                                                                              \
+        double inverse = 1 / d, half = (double)((int64_t)d / 2);                                   \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            double v = (double)((int32_t)a[i] + k->before[i]) * (double)k->m[i];                   \
+            double quotient = v * inverse + NEAREST - NEAREST;                                     \
+            double rest = v - quotient * d + half;                                                 \
+            quotient += (rest >= d ? 1.0 : 0.0) - (rest < 0 ? 1.0 : 0.0);                          \
+            int32_t w = (int32_t)quotient + k->last[i];                                            \
+            dst[i] = (D)(w < k->low ? k->low : w > k->high ? k->high : w);                         \
+        }                                                                                          \
+    }
+PLAIN_OF(i16, u8)
+PLAIN_OF(i16, i16)
+PLAIN_OF(i16, i32)
+PLAIN_OF(i32, u8)
+PLAIN_OF(i32, i16)
+PLAIN_OF(i32, i32)
+#undef PLAIN_OF
+
+/* A part of a row by its types; `d` is 0 where it is not divided. */
+static TARGET void NAME(scale_part)(const struct call *c, const struct NAME(columns) *k, size_t at,
+                                    size_t n, double d)
+{
+#define PART(T, D)                                                                                 \
+    d ? NAME(divide_##T##_##D)(k, (const T *)c->a + at, (D *)c->dst + at, n, d)                    \
+      : NAME(plain_##T##_##D)(k, (const T *)c->a + at, (D *)c->dst + at, n)
+#define PARTS(T)                                                                                   \
+    if (c->dst_type <= I8)                                                                         \
+        PART(T, u8);                                                                               \
+    else if (c->dst_type == I16)                                                                   \
+        PART(T, i16);                                                                              \
+    else                                                                                           \
+        PART(T, i32)
+    if (c->a_type == I16) {
+        PARTS(i16);
+    } else {
+        PARTS(i32);
+    }
+#undef PARTS
+#undef PART
+}
+
+static TARGET void NAME(prepare)(const struct call *c, struct NAME(columns) *k, size_t from, size_t n)
+{
+    const int64_t *f = c->f, top = highest(I32);
+    const i64 *pairs = f[5] < 0 ? NULL : (const i64 *)(c->constants + f[5]) + from;
+    int64_t before = 0, m = 1, last = 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t pair = pairs ? pairs[i] : 0;
+        int64_t bias = pairs ? (int32_t)pair : f[6], factor = pairs ? pair >> 32 : f[7];
+        int64_t end = (f[4] ? bias : 0) + f[8], start = f[4] ? 0 : bias;
+        k->before[i] = (int32_t)start;
+        k->m[i] = (int32_t)factor;
+        k->last[i] = (int32_t)clamped(end, -top, top);
+        before = start > before ? start : -start > before ? -start : before;
+        m = factor > m ? factor : -factor > m ? -factor : m;
+        last = end > last ? end : -end > last ? -end : last;
+    }
+    k->most_before = (double)before;
+    k->most_m = (double)m;
+    k->reach = (double)(top - 2 - last);
+}
+
+/* Say whether 32 bits suffice for a part of a row, a little on the safe side. A product may have
+ * 62 bits, or 52 where it is divided as a double. */
+static TARGET int NAME(is_narrow)(
+    const struct call *c, const struct NAME(columns) *k, size_t at, size_t n, double divisor)
+{
+    double a = 32768.0, most = c->f[2] == DIVIDE ? 0x1p52 : 0x1p62;
+    if (c->a_type == I32)
+        a = (double)NAME(bits)((const i32 *)c->a + at, n) + 1;
+    double product = (a + k->most_before) * k->most_m;
+    return a + k->most_before < 0x1p31 && product < 0.999 * most && divisor < most &&
+           product < 0.999 * k->reach * divisor;
+}
+
+static TARGET void NAME(scale_wide)(const struct call *c, size_t row, size_t from, size_t n)
 {
     const int64_t *f = c->f, mode = f[2], shift = f[3], low = f[9], high = f[10];
-    size_t rows = (size_t)f[0], cols = (size_t)f[1];
-    int is_after = (int)f[4];
-    const i64 *pairs = f[5] < 0 ? NULL : (const i64 *)(c->constants + f[5]);
+    const i64 *pairs = f[5] < 0 ? NULL : (const i64 *)(c->constants + f[5]) + from;
     struct rounding by = rounding_of(mode == DIVIDE ? 0 : shift);
+    size_t at = row * (size_t)f[1] + from;
     int64_t v[CHUNK], after[CHUNK];
-    for (size_t row = 0; row < rows; row++) {
-        int64_t given = mode == PLAIN ? 1 : element(c->b_type, c->b, (size_t)f[12] + row);
-        int64_t factor = mode == MULTIPLY ? given : 1;
-        int64_t most = ((int64_t)1 << 62) >> shift;
-        int64_t divisor = mode == DIVIDE ? clamped(given, 1, most) << shift : 1;
-        for (size_t from = 0; from < cols; from += CHUNK) {
-            size_t n = cols - from < CHUNK ? cols - from : CHUNK;
-            NAME(load)(c->a_type, c->a, row * cols + from, n, v);
-            if (pairs) {
-                for (size_t i = 0; i < n; i++) {
-                    int64_t pair = pairs[from + i];
-                    int64_t bias = (int64_t)((uint64_t)pair << 32) >> 32;
-                    int64_t before = is_after ? 0 : bias;
-                    after[i] = sum(is_after ? bias : 0, f[8]);
-                    v[i] = multiple(multiple(sum(v[i], before), pair >> 32), factor);
-                }
-            } else {
-                int64_t before = is_after ? 0 : f[6], last = sum(is_after ? f[6] : 0, f[8]);
-                for (size_t i = 0; i < n; i++) {
-                    after[i] = last;
-                    v[i] = multiple(multiple(sum(v[i], before), f[7]), factor);
-                }
-            }
-            if (mode == DIVIDE)
-                NAME(divide)(v, n, divisor);
-            for (size_t i = 0; i < n; i++)
-                v[i] = clamped(sum(rounded(v[i], by), after[i]), low, high);
-            NAME(store)(c->dst_type, c->dst, row * cols + from, n, v);
+    int64_t given = mode == PLAIN ? 1 : element(c->b_type, c->b, (size_t)f[12] + row);
+    int64_t factor = mode == MULTIPLY ? given : 1;
+    NAME(load)(c->a_type, c->a, at, n, v);
+    for (size_t i = 0; i < n; i++) {
+        int64_t pair = pairs ? pairs[i] : 0;
+        int64_t bias = pairs ? (int32_t)pair : f[6], m = pairs ? pair >> 32 : f[7];
+        after[i] = sum(f[4] ? bias : 0, f[8]);
+        v[i] = multiple(multiple(sum(v[i], f[4] ? 0 : bias), m), factor);
+    }
+    if (mode == DIVIDE)
+        NAME(divide)(v, n, divisor_of(given, shift));
+    for (size_t i = 0; i < n; i++)
+        v[i] = clamped(sum(rounded(v[i], by), after[i]), low, high);
+    NAME(store)(c->dst_type, c->dst, at, n, v);
+}
+
+static TARGET void NAME(scale)(const struct call *c)
+{
+    const int64_t *f = c->f;
+    size_t rows = (size_t)f[0], cols = (size_t)f[1];
+    int can_be_narrow = f[2] != MULTIPLY && (c->a_type == I16 || c->a_type == I32) &&
+                        c->dst_type != I64;
+    struct NAME(columns) k;
+    k.low = (int32_t)f[9];
+    k.high = (int32_t)f[10];
+    k.shift = (int)f[3];
+    for (size_t from = 0; from < cols; from += CHUNK) {
+        size_t n = cols - from < CHUNK ? cols - from : CHUNK;
+        double d = (double)((int64_t)1 << f[3]);
+        if (can_be_narrow)
+            NAME(prepare)(c, &k, from, n);
+        for (size_t row = 0; row < rows; row++) {
+            size_t at = row * cols + from;
+            if (f[2] == DIVIDE)
+                d = (double)divisor_of(element(c->b_type, c->b, (size_t)f[12] + row), f[3]);
+            if (can_be_narrow && NAME(is_narrow)(c, &k, at, n, d))
+                NAME(scale_part)(c, &k, at, n, f[2] == DIVIDE ? d : 0);
+            else
+                NAME(scale_wide)(c, row, from, n);
         }
     }
 }
 
-static TARGET void NAME(combine)(const struct call *c)
+#define COMBINE_OF(T, U, D)                                                                        \
+    static TARGET void NAME(combine_##T##_##U##_##D)(                                              \
+        const int64_t *f, const T *a, const U *b, D *restrict dst, size_t n)                       \
+    {                                                                                              \
+        int64_t half = f[4] ? (int64_t)1 << (f[4] - 1) : 0, shift = f[4], low = f[5], high = f[6]; \
+        if (f[2] == ADD)                                                                           \
+            for (size_t i = 0; i < n; i++)                                                         \
+                dst[i] = (D)clamped(((int64_t)a[i] + b[i] + half) >> shift, low, high);            \
+        else if (f[2] == SUB)                                                                      \
+            for (size_t i = 0; i < n; i++)                                                         \
+                dst[i] = (D)clamped(((int64_t)a[i] - b[i] + half) >> shift, low, high);            \
+        else                                                                                       \
+            for (size_t i = 0; i < n; i++)                                                         \
+                dst[i] = (D)clamped(((int64_t)a[i] * b[i] + half) >> shift, low, high);            \
+    }
+COMBINE_OF(i16, i16, i16)
+COMBINE_OF(i16, i16, i32)
+COMBINE_OF(i16, i32, i16)
+COMBINE_OF(i16, i32, i32)
+COMBINE_OF(i32, i32, i16)
+COMBINE_OF(i32, i32, i32)
+#undef COMBINE_OF
+
+/* A part of a row of types that cannot overflow; 0 where there is no loop for them. */
+static TARGET int NAME(combine_part)(const struct call *c, const void *b, size_t at, size_t n)
 {
-    const int64_t *f = c->f, kind = f[2], each = f[3], low = f[5], high = f[6];
-    size_t rows = (size_t)f[0], cols = (size_t)f[1];
+#define PART(T, U, D)                                                                              \
+    NAME(combine_##T##_##U##_##D)(c->f, (const T *)c->a + at, b, (D *)c->dst + at, n)
+    switch (c->a_type << 8 | c->b_type << 4 | c->dst_type) {
+    case I16 << 8 | I16 << 4 | I16:
+        PART(i16, i16, i16);
+        return 1;
+    case I16 << 8 | I16 << 4 | I32:
+        PART(i16, i16, i32);
+        return 1;
+    case I16 << 8 | I32 << 4 | I16:
+        PART(i16, i32, i16);
+        return 1;
+    case I16 << 8 | I32 << 4 | I32:
+        PART(i16, i32, i32);
+        return 1;
+    case I32 << 8 | I32 << 4 | I16:
+        PART(i32, i32, i16);
+        return 1;
+    case I32 << 8 | I32 << 4 | I32:
+        PART(i32, i32, i32);
+        return 1;
+    default:
+        return 0;
+    }
+#undef PART
+}
+
+static TARGET void NAME(combine_wide)(const struct call *c, const void *b, size_t at, size_t n)
+{
+    const int64_t *f = c->f, kind = f[2], low = f[5], high = f[6];
     struct rounding by = rounding_of(f[4]);
     int64_t x[CHUNK], y[CHUNK];
-    for (size_t row = 0; row < rows; row++)
+    NAME(load)(c->a_type, c->a, at, n, x);
+    NAME(load)(c->b_type, b, 0, n, y);
+    if (kind == ADD)
+        for (size_t i = 0; i < n; i++)
+            x[i] = sum(x[i], y[i]);
+    else if (kind == SUB)
+        for (size_t i = 0; i < n; i++)
+            x[i] = difference(x[i], y[i]);
+    else
+        for (size_t i = 0; i < n; i++)
+            x[i] = multiple(x[i], y[i]);
+    for (size_t i = 0; i < n; i++)
+        x[i] = clamped(rounded(x[i], by), low, high);
+    NAME(store)(c->dst_type, c->dst, at, n, x);
+}
+
+static TARGET void NAME(combine)(const struct call *c)
+{
+    size_t rows = (size_t)c->f[0], cols = (size_t)c->f[1];
+    int64_t same[CHUNK], each[CHUNK];
+    for (size_t row = 0; row < rows; row++) {
+        if (c->f[3]) {
+            int64_t value = element(c->b_type, c->b, row);
+            for (size_t i = 0; i < CHUNK; i++)
+                same[i] = value;
+            NAME(store)(c->b_type, each, 0, CHUNK, same);
+        }
         for (size_t from = 0; from < cols; from += CHUNK) {
             size_t n = cols - from < CHUNK ? cols - from : CHUNK, at = row * cols + from;
-            NAME(load)(c->a_type, c->a, at, n, x);
-            if (each) {
-                int64_t value = element(c->b_type, c->b, row);
-                for (size_t i = 0; i < n; i++)
-                    y[i] = value;
-            } else {
-                NAME(load)(c->b_type, c->b, at, n, y);
-            }
-            if (kind == ADD)
-                for (size_t i = 0; i < n; i++)
-                    x[i] = sum(x[i], y[i]);
-            else if (kind == SUB)
-                for (size_t i = 0; i < n; i++)
-                    x[i] = difference(x[i], y[i]);
-            else
-                for (size_t i = 0; i < n; i++)
-                    x[i] = multiple(x[i], y[i]);
-            for (size_t i = 0; i < n; i++)
-                x[i] = clamped(rounded(x[i], by), low, high);
-            NAME(store)(c->dst_type, c->dst, at, n, x);
+            const void *b = c->f[3] ? (const char *)each
+                                    : (const char *)c->b + at * size_of(c->b_type);
+            if (!NAME(combine_part)(c, b, at, n))
+                NAME(combine_wide)(c, b, at, n);
         }
+    }
 }
 
 static TARGET void NAME(root)(const struct call *c)

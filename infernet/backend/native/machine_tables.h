@@ -1,46 +1,80 @@
 /* LOOKUP, EMBED and COPY for one instruction set; included once for each, after machine_map.h. */
 
+/* Entries of a table; those of bytes are gathered into words, for every store costs as much. */
 static TARGET void NAME(entries)(
     int type, const void *table, const int32_t *at, size_t n, void *to, size_t first)
 {
-#define TAKE(T)                                                                                    \
-    for (size_t i = 0; i < n; i++)                                                                 \
+    size_t i = 0;
+#define TAKE(T, PER_WORD)                                                                          \
+    for (; i + PER_WORD <= n; i += PER_WORD) {                                                     \
+        uint64_t word = 0;                                                                         \
+        for (int j = 0; j < PER_WORD; j++)                                                         \
+            word |= (uint64_t)((const T *)table)[at[i + j]] << (64 / PER_WORD * j);                \
+        memcpy((T *)to + first + i, &word, sizeof word);                                           \
+    }                                                                                              \
+    for (; i < n; i++)                                                                             \
         ((T *)to)[first + i] = ((const T *)table)[at[i]];                                          \
     break
     switch (type) {
     case U8:
     case I8:
-        TAKE(u8);
+        TAKE(u8, 8);
     case I16:
-        TAKE(i16);
+        TAKE(u16, 4);
     case I32:
-        TAKE(i32);
+        TAKE(u32, 2);
     default:
-        TAKE(i64);
+        TAKE(u64, 1);
     }
 #undef TAKE
 }
 
+/* Places in the table: those of `base + a`, or of `base - a`. */
+#define PLACES_OF(T)                                                                               \
+    static TARGET void NAME(places_##T)(                                                           \
+        const struct call *c, const T *a, int64_t base, size_t n, int32_t *restrict at)            \
+    {                                                                                              \
+        int64_t shift = c->f[4], last = c->f[5] - 1;                                               \
+        if (c->f[2])                                                                               \
+            for (size_t i = 0; i < n; i++)                                                         \
+                at[i] = (int32_t)clamped(difference(base, a[i]) >> shift, 0, last);                \
+        else                                                                                       \
+            for (size_t i = 0; i < n; i++)                                                         \
+                at[i] = (int32_t)clamped(sum(base, a[i]) >> shift, 0, last);                       \
+    }
+PLACES_OF(u8)
+PLACES_OF(i8)
+PLACES_OF(i16)
+PLACES_OF(i32)
+PLACES_OF(i64)
+#undef PLACES_OF
+
 static TARGET void NAME(look_up)(const struct call *c)
 {
-    const int64_t *f = c->f, shift = f[4], last = f[5] - 1;
+    const int64_t *f = c->f;
     size_t rows = (size_t)f[0], cols = (size_t)f[1];
-    const void *table = c->constants + f[6];
-    int64_t v[CHUNK];
     int32_t at[CHUNK];
     for (size_t row = 0; row < rows; row++) {
-        /* sign * a + base is b[row] - a, or a + OFFSET. */
         int64_t base = f[2] ? ((const i64 *)c->b)[row] : f[3];
         for (size_t from = 0; from < cols; from += CHUNK) {
             size_t n = cols - from < CHUNK ? cols - from : CHUNK, first = row * cols + from;
-            NAME(load)(c->a_type, c->a, first, n, v);
-            if (f[2])
-                for (size_t i = 0; i < n; i++)
-                    at[i] = (int32_t)clamped(difference(base, v[i]) >> shift, 0, last);
-            else
-                for (size_t i = 0; i < n; i++)
-                    at[i] = (int32_t)clamped(sum(base, v[i]) >> shift, 0, last);
-            NAME(entries)(c->dst_type, table, at, n, c->dst, first);
+#define PLACES(T)                                                                                  \
+    NAME(places_##T)(c, (const T *)c->a + first, base, n, at);                                     \
+    break
+            switch (c->a_type) {
+            case U8:
+                PLACES(u8);
+            case I8:
+                PLACES(i8);
+            case I16:
+                PLACES(i16);
+            case I32:
+                PLACES(i32);
+            default:
+                PLACES(i64);
+            }
+#undef PLACES
+            NAME(entries)(c->dst_type, c->constants + f[6], at, n, c->dst, first);
         }
     }
 }
