@@ -29,7 +29,7 @@ from .intake import (
     content_of,
     signed_wish_in,
     wish_of,
-    wishes_in,
+    wishes_of,
 )
 from .landing import Landing
 from .seam import KEYED, ON_CHAIN, Reader, TheGateway, Writer, gateway_of
@@ -173,7 +173,7 @@ async def post_batch(
     request: Request, gateway: TheGateway, caller: Writer, key: Key = None
 ) -> Response:
     """Answer once all of them are on disk."""
-    wishes = wishes_in(await content_of(request))
+    wishes = await wishes_of(request)
     found = await _landing.of(gateway.accept_batch(wishes, caller.account, key))
     tasks = [_view(each, found.is_repeat) for each in found.task_ids]
     view = AcceptedBatchView(tasks=tasks, is_repeat=found.is_repeat)

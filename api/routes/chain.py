@@ -36,7 +36,10 @@ _ONE = answers(*KEYED, *ON_CHAIN, "unknown-matter")
 )
 def get_models(gateway: TheGateway, caller: Reader) -> ModelsView:
     """Return the models that are stored here and registered on chain."""
-    return ModelsView(models=[show.model(each) for each in gateway.models()])
+    served = gateway.models()
+    return ModelsView(
+        data=[show.card(each) for each in served], models=[show.model(each) for each in served]
+    )
 
 
 @router.get(

@@ -19,9 +19,10 @@ from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
 from infernet.chain.records import Address, Seconds, Wei
+from infernet.models.text import Message, Prompt
 
 from ..errors import InvalidTask, MalformedBody, UnsupportedType
-from ..schemas.given import MOST_BATCH, SignedTerms, Terms
+from ..schemas.given import MOST_BATCH, MessagesForm, Sampled, SignedTerms, Terms, TextForm
 from ..service.terms import (
     ArrayInput,
     Input,
@@ -29,8 +30,10 @@ from ..service.terms import (
     RawInput,
     SignedWish,
     TensorInput,
+    TextInput,
     Wish,
 )
+from ..service.text import fresh_seed, request_seed
 
 JSON, NPY, RAW, MULTIPART = (
     "application/json",
@@ -57,7 +60,7 @@ async def wish_of(request: Request) -> Wish:
     """
     kind = media_type(request)
     if kind == JSON:
-        return wish_in(parsed(await request.body()), ())
+        return wish_in(parsed(await request.body()), (), _key_of(request))
     if kind == MULTIPART:
         return await _wish_in_form(request)
     given = binary(kind, await request.body())
@@ -79,14 +82,15 @@ async def body_as(kind: type[M], request: Request) -> M:
     return _checked(kind, await content_of(request), ())
 
 
-def wish_in(content: Any, place: tuple[str | int, ...]) -> Wish:
-    """Return the task in JSON; `place`: where that is, for messages."""
-    fields, given = _parted(content, place)
+def wish_in(content: Any, place: tuple[str | int, ...], key: str | None) -> Wish:
+    """Return the task in JSON. `place`: where that is, for messages; `key`: of its repetitions."""
+    fields, given = _parted(content, place, key)
     return _wish(_checked(Terms, fields, place), given)
 
 
-def wishes_in(content: Any) -> list[Wish]:
-    """Return the tasks of a batch in JSON."""
+async def wishes_of(request: Request) -> list[Wish]:
+    """Return the tasks of a batch in JSON, or raise as `wish_of`."""
+    content, key = await content_of(request), _key_of(request)
     if not isinstance(content, dict) or list(content) != ["tasks"]:
         _refuse("tasks", "the body has this one member", ())
     tasks = content["tasks"]
@@ -94,12 +98,15 @@ def wishes_in(content: Any) -> list[Wish]:
         _refuse("tasks", "it has to be a list", ())
     if len(tasks) > MOST_BATCH:
         raise InvalidTask("tasks", f"there are {len(tasks)}; 1 to {MOST_BATCH} are accepted")
-    return [wish_in(each, ("tasks", number)) for number, each in enumerate(tasks)]
+    return [
+        wish_in(each, ("tasks", number), None if key is None else f"{key} {number}")
+        for number, each in enumerate(tasks)
+    ]
 
 
 def signed_wish_in(content: Any) -> SignedWish:
     """Return the signed task in JSON."""
-    fields, given = _parted(content, ())
+    fields, given = _parted(content, (), None)
     terms = _checked(SignedTerms, fields, ())
     return SignedWish(
         terms.model,
@@ -162,20 +169,28 @@ async def _wish_in_form(request: Request) -> Wish:
     return _wish(_checked(Terms, _numbered(_once(texts)), ()), binary(kind, data))
 
 
-def _parted(content: Any, place: tuple[str | int, ...]) -> tuple[dict[str, Any], Input]:
+def _key_of(request: Request) -> str | None:
+    return request.headers.get("Idempotency-Key")
+
+
+def _parted(
+    content: Any, place: tuple[str | int, ...], key: str | None
+) -> tuple[dict[str, Any], Input]:
     """Return the small members, and the input apart from them."""
     if not isinstance(content, dict):
         _refuse("", "it has to be an object", place)
     fields = dict(content)
     if "input" not in fields:
         _refuse("input", "it is missing", place)
-    return fields, _input_in(fields.pop("input"), (*place, "input"))
+    return fields, _input_in(fields.pop("input"), (*place, "input"), key)
 
 
-def _input_in(given: Any, place: tuple[str | int, ...]) -> Input:
+def _input_in(given: Any, place: tuple[str | int, ...], key: str | None) -> Input:
+    if isinstance(given, dict) and ("text" in given or "messages" in given):
+        return _text_in(given, place, key)
     forms = {"tensor": list, "npy": str, "image": str, "raw": str}
     if not isinstance(given, dict) or len(given) != 1 or not given.keys() <= forms.keys():
-        _refuse("", f"it is an object with one member of {', '.join(forms)}", place)
+        _refuse("", f"it is an object with one of {', '.join(forms)}, text, messages", place)
     ((form, value),) = given.items()
     if not isinstance(value, forms[form]):
         what = "a list of numbers" if form == "tensor" else "base64"
@@ -188,6 +203,21 @@ def _input_in(given: Any, place: tuple[str | int, ...]) -> Input:
         _refuse(form, "it is no base64", place)
     makers = {"npy": ArrayInput, "image": PictureInput, "raw": RawInput}
     return makers[form](data)
+
+
+def _text_in(given: dict[str, Any], place: tuple[str | int, ...], key: str | None) -> TextInput:
+    prompt: Prompt
+    if "messages" in given:
+        chat = _checked(MessagesForm, given, place)
+        form: Sampled = chat
+        prompt = [Message(role=each.role, content=each.content) for each in chat.messages]
+    else:
+        plain = _checked(TextForm, given, place)
+        form, prompt = plain, plain.text
+    seed = form.seed
+    if seed is None:
+        seed = fresh_seed(key) if form.temperature else 0
+    return TextInput(prompt, form.max_tokens, form.temperature, request_seed(seed))
 
 
 def _wish(terms: Terms, given: Input) -> Wish:

@@ -112,7 +112,8 @@ async def post_embeddings(
     desk = _desk(request, gateway, access, caller, given)
     wishes = embedding_wishes(given)
     accepted = await _landing.of(gateway.accept_batch(wishes, caller.account, key))
-    view = await desk.unless_gone(_embedded(desk, given, accepted.task_ids))
+    ids = accepted.task_ids
+    view = await desk.unless_gone(ids[0], _embedded(desk, given, ids))
     return Response(view.model_dump_json(), media_type=JSON)
 
 

@@ -10,7 +10,6 @@ from typing import Literal, TypeVar
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.requests import ClientDisconnect
 
 from infernet.chain.records import TaskId
 from infernet.store.errors import StoreError
@@ -72,14 +71,14 @@ class Desk:
             )
         return found
 
-    async def unless_gone(self, waiting: Coroutine[object, object, T]) -> T:
-        """Return what is waited for; whoever left is waited for no longer."""
+    async def unless_gone(self, task_id: TaskId, waiting: Coroutine[object, object, T]) -> T:
+        """Return what is waited for; for a client that left raise StillOpen, which nobody hears."""
         work = asyncio.create_task(waiting)
         gone = asyncio.create_task(_departure(self.request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise ClientDisconnect
+                raise StillOpen(hex_of(task_id), "goes on, and its client left")
             return work.result()
         finally:
             work.cancel()
@@ -121,7 +120,7 @@ class Making:
     async def whole(self) -> Response:
         """Return the answer in one piece."""
         desk = self.desk
-        row = await desk.unless_gone(desk.result(self.task_id, desk.own.wait))
+        row = await desk.unless_gone(self.task_id, desk.result(self.task_id, desk.own.wait))
         said = await desk.spoken(row)
         text, reason = cut(said, self.stops)
         view = self.form.whole(self._head(row), text, reason, usage_of([said]))

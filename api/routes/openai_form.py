@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from infernet.models.text import FinishReason
+
 from ..schemas.openai_views import (
     ChatChoiceView,
     ChatChunkView,
@@ -12,7 +14,6 @@ from ..schemas.openai_views import (
     ChoiceView,
     CompletionView,
     DeltaView,
-    FinishReason,
     Headed,
     MessageView,
     UsageView,

@@ -14,6 +14,7 @@ from infernet.models.manifest import Manifest, output_numbers
 from ..schemas import views
 from ..schemas.values import hex_of
 from ..service.terms import ServedModel
+from ..service.text import Spoken, has_classes
 from ..store.records import Finality, TaskEvent, TaskRow, TaskState
 
 _HIGHEST = 5
@@ -21,7 +22,7 @@ _MOST_TEXTS = 1_024
 _PENDING = (TaskState.ASSERTED, TaskState.DISPUTED)
 
 
-def task(row: TaskRow, manifest: Manifest | None) -> views.TaskView:
+def task(row: TaskRow, manifest: Manifest | None, spoken: Spoken | None = None) -> views.TaskView:
     """Return a task. `manifest`: of its model, None where that is not known here."""
     order, standing = row.order, row.standing
     return views.TaskView(
@@ -46,6 +47,7 @@ def task(row: TaskRow, manifest: Manifest | None) -> views.TaskView:
         claim_deadline=standing.claim_deadline,
         window_end=standing.window_end,
         output=_output(row, manifest),
+        text=_text(spoken),
         requested=_place(standing.requested_block, standing.requested_tx),
         asserted=_place(standing.asserted_block, standing.asserted_tx),
         closed=_place(standing.closed_block, standing.closed_tx),
@@ -88,10 +90,16 @@ class EventTexts:
         return text
 
 
+def card(served: ServedModel) -> views.ModelCardView:
+    """Return a model as a client of OpenAI's protocol lists it."""
+    return views.ModelCardView(id=served.name, created=served.registered_at)
+
+
 def model(served: ServedModel) -> views.ModelView:
     """Return a model."""
-    manifest = served.manifest
+    manifest, text = served.manifest, served.manifest.text
     return views.ModelView(
+        **dict(card(served)),
         name=served.name,
         program_root=hex_of(served.program_root),
         input_shape=list(served.input_shape),
@@ -101,6 +109,8 @@ def model(served: ServedModel) -> views.ModelView:
         output_shape=list(manifest.output.source_shape),
         takes_images=manifest.pixels is not None,
         labels=list(manifest.labels),
+        task=text.task if text else None,
+        positions=text.positions if text else None,
         max_iterations=served.max_iterations,
         minimum_stake_wei=str(served.minimum_stake_wei),
     )
@@ -180,8 +190,21 @@ def _output(row: TaskRow, manifest: Manifest | None) -> views.OutputView | None:
     )
 
 
+def _text(spoken: Spoken | None) -> views.TextView | None:
+    if spoken is None:
+        return None
+    made = spoken.generated
+    return views.TextView(
+        prompt=spoken.prompt,
+        prompt_tokens=spoken.prompt_tokens,
+        output=made.text if made else None,
+        made_tokens=spoken.made,
+        finish_reason=made.finish_reason if made else None,
+    )
+
+
 def _highest(data: bytes, manifest: Manifest | None) -> list[views.GuessView]:
-    if manifest is None:
+    if manifest is None or not has_classes(manifest):
         return []
     numbers = output_numbers(manifest, np.frombuffer(data, np.uint8)).reshape(-1)
     labels = manifest.labels

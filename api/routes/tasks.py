@@ -63,7 +63,7 @@ def get_tasks(
 def get_task(gateway: TheGateway, caller: Reader, id_: IdBytes) -> TaskView:
     """Return a task; `finality` says how sure its output is."""
     row = gateway.task(TaskId(id_))
-    return show.task(row, manifests(gateway).get(row.order.program_root))
+    return show.task(row, manifests(gateway).get(row.order.program_root), gateway.spoken(row))
 
 
 @router.get(

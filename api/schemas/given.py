@@ -10,6 +10,7 @@ from .values import AddressText, Given, Id, Number, WeiGiven
 
 _MOST_SPAN_SECONDS = 2**31
 MOST_BATCH = 100
+MOST_MESSAGES = 1_000
 
 ModelName = Annotated[
     str,
@@ -43,7 +44,38 @@ class RawForm(Given):
     raw: Base64
 
 
-InputForm = TensorForm | NpyForm | ImageForm | RawForm
+class Sampled(Given):
+    """How a model that generates goes on. Temperature 0 takes the likeliest token.
+
+    `max_tokens`: null for as many as fit. Without a seed, one is drawn where it is needed.
+    """
+
+    max_tokens: int | None = Field(None, ge=1, lt=2**31)
+    temperature: float = Field(0.0, ge=0, le=2)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+
+
+class TextForm(Sampled):
+    """A text for a model of text: to go on from, to classify or to embed."""
+
+    text: str = Field(examples=["Once upon a time"])
+
+
+class TurnForm(Given):
+    """One message of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class MessagesForm(Sampled):
+    """A chat for a model that generates; its template frames the messages."""
+
+    messages: list[TurnForm] = Field(min_length=1, max_length=MOST_MESSAGES)
+
+
+BytesForm = TensorForm | NpyForm | ImageForm | RawForm
+InputForm = BytesForm | TextForm | MessagesForm
 
 
 class Terms(Given):
@@ -78,7 +110,7 @@ class TaskGiven(Terms):
 class SignedGiven(SignedTerms):
     """A task that its requester signed and pays from its balance in the vault."""
 
-    input: InputForm
+    input: BytesForm
 
 
 class BatchGiven(Given):

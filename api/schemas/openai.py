@@ -12,11 +12,10 @@ from pydantic import Field
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from .given import MOST_BATCH, ModelName
+from .given import MOST_BATCH, MOST_MESSAGES, ModelName
 from .values import Given, WeiGiven
 
 MOST_STOPS, MOST_STOP_CHARACTERS = 4, 256
-MOST_MESSAGES = 1_000
 MOST_WAIT_SECONDS = 3_600
 # Clients of this protocol give up after 600 seconds.
 WAIT_SECONDS = 570

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from infernet.models.text import FinishReason
+
 from .given import StateName
 from .values import Id, View
-
-FinishReason = Literal["stop", "length"]
 
 
 class ErrorView(View):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
+
+from infernet.models.text import FinishReason
 
 from .given import FinalityName, StateName
 from .values import AddressText, Id, View, WeiText, example
@@ -57,6 +59,17 @@ class OutputView(View):
     highest: list[GuessView] = Field(description="The five largest elements, the largest first")
 
 
+class TextView(View):
+    """What a model of text was asked and said. `output`: null without a result, and of models
+    that make no text."""
+
+    prompt: str
+    prompt_tokens: int
+    output: str | None
+    made_tokens: int = Field(description="An end token included")
+    finish_reason: FinishReason | None
+
+
 class TaskView(View):
     """A task as the chain tells it, or as the gateway promised it."""
 
@@ -86,6 +99,7 @@ class TaskView(View):
             "data": "AAECAwQFBgcICQ==",
             "highest": [{"index": 9, "label": "9", "value": 0.5}],
         },
+        text=None,
         requested={"block": 12, "transaction": _ROOT},
         asserted={"block": 15, "transaction": _ROOT},
         closed=None,
@@ -113,6 +127,7 @@ class TaskView(View):
     claim_deadline: int | None
     window_end: int | None = Field(description="Until then a result can be challenged")
     output: OutputView | None
+    text: TextView | None = Field(description="Of a model of text; not in lists")
     requested: PlaceView | None
     asserted: PlaceView | None
     closed: PlaceView | None
@@ -150,7 +165,16 @@ class EventView(View):
     time: int
 
 
-class ModelView(View):
+class ModelCardView(View):
+    """A model as clients of OpenAI's protocol list it."""
+
+    id: str = Field(description="The model's name")
+    object: Literal["model"] = "model"
+    created: int = Field(description="When it was registered")
+    owned_by: Literal["infernet"] = "infernet"
+
+
+class ModelView(ModelCardView):
     """A model that tasks may name."""
 
     name: str
@@ -162,13 +186,19 @@ class ModelView(View):
     output_shape: list[int]
     takes_images: bool
     labels: list[str]
+    task: Literal["generate", "classify", "embed"] | None = Field(
+        description="What it does with text, null where it takes none"
+    )
+    positions: int | None = Field(description="Tokens of a text and what is made after it")
     max_iterations: int
     minimum_stake_wei: WeiText
 
 
 class ModelsView(View):
-    """The models that tasks may name."""
+    """The models that tasks may name; `data` is for clients of OpenAI's protocol."""
 
+    object: Literal["list"] = "list"
+    data: list[ModelCardView]
     models: list[ModelView]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from infernet.chain.connection import translated
 from infernet.chain.deployment import Contracts
-from infernet.chain.records import ProgramRoot
+from infernet.chain.records import ProgramRoot, Seconds
 from infernet.models.pipeline import Model
 from infernet.models.text import Codec
 
@@ -65,8 +66,11 @@ class Catalogue:
             return self._served[name]
         model = self._models[name]
         root, header = ProgramRoot(model.program.root), model.program.header
-        info = self._contracts.registry.info(root)
-        if not info.registered:
+        registry = self._contracts.registry
+        info = registry.info(root)
+        registered = registry.latest_events("ModelRegistered", 1, programRoot=root)
+        # Logs may come some seconds after their block.
+        if not info.registered or not registered:
             return None
         self._served[name] = ServedModel(
             name,
@@ -78,8 +82,14 @@ class Catalogue:
             model.manifest.input.source_shape,
             info.max_iterations,
             info.minimum_stake,
+            self._time_of(registered[0].block_number),
         )
         return self._served[name]
+
+    def _time_of(self, block: int) -> Seconds:
+        chain = self._contracts.chain
+        with translated("reading a block", chain.name):
+            return Seconds(int(chain.web3.eth.get_block(block)["timestamp"]))
 
 
 def _root(text: str) -> bytes:

@@ -58,8 +58,8 @@ def _program_input(model: Model, given: Input, most_pixels: int) -> bytes:
     coding = model.manifest.input
     if isinstance(given, RawInput):
         return given.data
-    if model.manifest.text or isinstance(given, TextInput):
-        raise InvalidTask("input", "this takes the program's own bytes as raw, or a text unsigned")
+    if isinstance(given, TextInput):
+        raise InvalidTask("input", "who signs a task names the program's own bytes: send raw")
     if isinstance(given, PictureInput):
         _check_pixels(given.data, most_pixels)
         return picture_bytes(model, given.data).tobytes()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 from infernet.chain.records import TaskId
+from infernet.models.text import FinishReason
 
 from ..errors import EndedWithout, ResultVoid, StillOpen
 from ..store.records import FREE, Finality, TaskRow
@@ -44,14 +45,14 @@ async def confirmed(gateway: Gateway, listener: Listener, told: TaskRow) -> Task
     raise AssertionError("rows end with an error")
 
 
-def cut(spoken: Spoken, stops: Sequence[str]) -> tuple[str, Literal["stop", "length"]]:
+def cut(spoken: Spoken, stops: Sequence[str]) -> tuple[str, FinishReason]:
     """Return the text before the first of the stops, and why it ends there."""
     assert spoken.generated is not None
     text = spoken.generated.text
     ends = [place for stop in stops if (place := text.find(stop)) >= 0]
     if ends:
         return text[: min(ends)], "stop"
-    return text, "stop" if spoken.generated.finish_reason == "stop" else "length"
+    return text, spoken.generated.finish_reason
 
 
 async def _rows(gateway: Gateway, listener: Listener, task_id: TaskId) -> AsyncIterator[TaskRow]:

@@ -117,6 +117,7 @@ class ServedModel:
     input_shape: tuple[int, ...]
     max_iterations: int
     minimum_stake_wei: Wei
+    registered_at: Seconds
 
 
 @dataclass(frozen=True, slots=True)

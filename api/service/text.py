@@ -10,6 +10,7 @@ from hashlib import sha256
 import numpy as np
 
 from infernet.models.errors import InvalidInput
+from infernet.models.manifest import Manifest
 from infernet.models.sequence.request import COLDEST, HOTTEST, LENGTH, PROMPT
 from infernet.models.text import Codec, Generated, Prompt, Request, Sampling
 
@@ -34,6 +35,11 @@ class Spoken:
     made: int = 0
     generated: Generated | None = None
     numbers: tuple[float, ...] = ()
+
+
+def has_classes(manifest: Manifest) -> bool:
+    """Return whether the elements of a model's output stand beside each other as classes do."""
+    return manifest.text is None or manifest.text.task == "classify"
 
 
 def request_seed(number: int) -> bytes:
