@@ -13,7 +13,20 @@ from infernet.backend.errors import UnsupportedProgram
 from infernet.backend.sequence import engine as sequence_engine
 from infernet.backend.sequence.appends import Limit, appends_of
 from infernet.backend.sequence.engine import SequenceEngine
-from interpreter.operators import Copy, Instruction, MatMul, Reduce, ReduceKind, Walk, decode
+from interpreter.operators import (
+    Combine,
+    Copy,
+    Embed,
+    Instruction,
+    Lookup,
+    MatMul,
+    Reduce,
+    ReduceKind,
+    Rotate,
+    Scale,
+    Walk,
+    decode,
+)
 from interpreter.program import Opcode, Program
 from interpreter.tensors import DType, TensorType
 from tests.builder import ProgramBuilder
@@ -44,6 +57,132 @@ def test_programs_about_each_operator(opcode: Opcode, level: str) -> None:
         program = random_sequence_program(rng, opcode)
         data = random_input(program, rng)
         require_every_tensor(SequenceEngine(program), data, program.header.max_iterations)
+
+
+# Rows longer than what the compiled code takes at a time, and numbers of every magnitude.
+
+
+class Wide:
+    """Draws programs of one operator on long rows."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.rows = int(self.rng.integers(1, 4))
+        self.cols = 32 * int(self.rng.integers(1, 40))
+        self.count = self.rows * self.cols
+        self.builder = ProgramBuilder(TensorType(DType.U8, 1))
+
+    def magnitudes(self, dtype: DType, count: int, most_bits: int = 63) -> np.ndarray:
+        """Return numbers of at most so many bits, as many as another draw says."""
+        bits = int(self.rng.integers(1, min(most_bits, 8 * dtype.size - 1) + 1))
+        low = 0 if dtype is DType.U8 else -(1 << bits)
+        return self.rng.integers(low, (1 << bits) - 1, count, np.int64, endpoint=True).astype(
+            dtype.numpy
+        )
+
+    def source(self, dtype: DType, values: np.ndarray) -> int:
+        """Return a slot that holds the values."""
+        count = len(values)
+        slot = self.builder.begin(TensorType(dtype, count))
+        table = self.builder.place(values.astype(dtype.numpy).tobytes(), 8)
+        self.builder.add(Embed(slot, dtype, 1, count, 0, DType.U8, 0, 0, 1, table, 1))
+        return slot
+
+    def pick(self, *values: DType | int) -> DType:
+        """Return one of the values."""
+        return values[int(self.rng.integers(len(values)))]
+
+    def scale(self) -> Instruction:
+        """Draw a scale; where it divides, half of the values are ties."""
+        a_dtype = self.pick(DType.I8, DType.I16, DType.I16, DType.I32, DType.I32, DType.I64)
+        dst_dtype = self.pick(*DType)
+        mode, shift = int(self.pick(0, 1, 2)), int(self.rng.integers(0, 40))
+        values = self.magnitudes(a_dtype, self.count, 40)
+        params, numbers = -1, tuple(int(self.magnitudes(DType.I32, 1)[0]) for _ in range(2))
+        if self.rng.random() < 0.6:
+            pairs = np.stack([self.magnitudes(DType.I32, self.cols) for _ in range(2)], axis=1)
+            params, numbers = self.builder.place(pairs.tobytes(), 256), (0, 0)
+        b, b_dtype, b_count = 0, DType.U8, 0
+        if mode:
+            b_dtype, b_count = self.pick(DType.I32, DType.I64), self.rows
+            given = self.magnitudes(b_dtype, self.rows, 52)
+            if mode == 2 and self.flag() and params == -1:
+                numbers, shift = (0, 1), 0
+                odd = self.rng.integers(-9, 9, self.count).reshape(self.rows, -1) * 2 + 1
+                given = np.abs(given.astype(np.int64)) % 1000 * 2 + 2
+                halves = (odd * given[:, None] // 2).ravel()
+                values = np.clip(halves, a_dtype.minimum, a_dtype.maximum).astype(a_dtype.numpy)
+            b = self.source(b_dtype, given)
+        a, dst = self.source(a_dtype, values), self.target(dst_dtype)
+        head = (dst, dst_dtype, self.rows, self.cols, a, b, a_dtype, b_dtype, mode, shift)
+        zero = int(self.magnitudes(DType.I32, 1)[0])
+        clamp = (dst_dtype.minimum, dst_dtype.maximum)
+        return Scale(*head, self.flag(), params, *numbers, zero, *clamp, b_count, 0)
+
+    def combine(self) -> Instruction:
+        """Draw a sum, difference or product of any types."""
+        dtypes = [self.pick(DType.I16, DType.I32, DType.I64, DType.U8) for _ in range(3)]
+        is_each, kind = self.flag(), int(self.pick(0, 1, 2))
+        a = self.source(dtypes[1], self.magnitudes(dtypes[1], self.count))
+        b = self.source(dtypes[2], self.magnitudes(dtypes[2], self.rows if is_each else self.count))
+        dst, shift = self.target(dtypes[0]), int(self.rng.integers(0, 63))
+        head = (dst, dtypes[0], self.rows, self.cols, a, b, dtypes[1], dtypes[2], kind, is_each)
+        return Combine(*head, shift, dtypes[0].minimum, dtypes[0].maximum)
+
+    def look_up(self) -> Instruction:
+        """Draw a lookup of elements, or of how far they are below their row's element."""
+        a_dtype, dst_dtype, is_from_row = self.pick(*DType), self.pick(*DType), self.flag()
+        a = self.source(a_dtype, self.magnitudes(a_dtype, self.count))
+        b = self.source(DType.I64, self.magnitudes(DType.I64, self.rows, 20)) if is_from_row else 0
+        entries = int(self.rng.integers(1, 5000))
+        table = self.builder.place(self.magnitudes(dst_dtype, entries).tobytes(), 8)
+        kinds = (dst_dtype, a_dtype, DType.I64 if is_from_row else DType.U8)
+        offset = 0 if is_from_row else int(self.magnitudes(DType.I32, 1)[0])
+        numbers = (is_from_row, offset, int(self.rng.integers(0, 20)), entries, table)
+        return Lookup(self.target(dst_dtype), a, b, *kinds, self.rows, self.cols, *numbers)
+
+    def reduce(self) -> Instruction:
+        """Draw a sum, a largest value, or a pick that is found anywhere."""
+        kind = self.pick(*ReduceKind)
+        if kind == ReduceKind.PICK:
+            self.rows, self.count = 1, self.cols
+        a_dtype, dst_dtype = self.pick(*DType), self.pick(DType.I32, DType.I64)
+        values = self.magnitudes(a_dtype, self.count)
+        a, b, b_dtype = self.source(a_dtype, values), 0, DType.U8
+        if kind == ReduceKind.PICK:
+            total = int(np.minimum(np.maximum(values, 0).astype(np.float64).sum(), 2.0**62))
+            draw = np.array([self.rng.integers(0, total + 2)])
+            b, b_dtype = self.source(DType.I64, draw), DType.I64
+        dst = self.target(dst_dtype, self.rows)
+        return Reduce(dst, a, b, dst_dtype, a_dtype, b_dtype, self.rows, self.cols, kind)
+
+    def rotate(self) -> Instruction:
+        """Draw a rotation of heads longer than a chunk."""
+        head = 32 * int(self.rng.integers(1, 40))
+        self.rows, self.count = 1, head * 2
+        a_dtype = self.pick(DType.I16, DType.I32)
+        a = self.source(a_dtype, self.magnitudes(a_dtype, self.count))
+        table = self.builder.place(self.magnitudes(DType.I16, head).tobytes(), 4)
+        dst, numbers = self.target(DType.I16), (head, int(self.rng.integers(0, 20)), table, 1)
+        return Rotate(dst, DType.I16, 1, self.count, a, a_dtype, *numbers, -32767, 32767)
+
+    def flag(self) -> int:
+        """Return 0 or 1."""
+        return int(self.rng.integers(2))
+
+    def target(self, dtype: DType, count: int = 0) -> int:
+        """Return the slot of the output."""
+        return self.builder.begin(TensorType(dtype, count or self.count))
+
+
+@pytest.mark.parametrize("name", ["scale", "combine", "look_up", "reduce", "rotate"])
+def test_long_rows_of_every_magnitude(name: str, level: str) -> None:
+    for seed in range(150 if name == "scale" else 40):
+        wide = Wide(seed)
+        instruction = getattr(wide, name)()
+        wide.builder.add(instruction)
+        program = wide.builder.finish(instruction.destination.slot)
+        require_every_tensor(SequenceEngine(program), np.zeros(1, np.uint8), 1)
 
 
 # Attention in miniature: the input's rows are appended to a kept tensor that a product reads.
