@@ -47,13 +47,17 @@ def layer_bar(title: str) -> Iterator[LayerProgress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed} of {task.total} layers"),
+        TextColumn("{task.fields[layers]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(title, total=None, layers="")
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, layers=f"{done} of {total} layers")
+
+        yield tell
 
 
 def show_saved(model: Model, folder: Path, seconds: float, *, as_json: bool) -> None:

@@ -89,13 +89,13 @@ class Draft:
 
     def begin(self, dtype: DType, rows: int, cols: int) -> Tensor:
         """Return a new tensor of zeros."""
-        tensor = Tensor(self._slots.take(), dtype, rows, cols)
+        tensor = Tensor(self._take(), dtype, rows, cols)
         self.put(Begin(tensor.slot, tensor.kind))
         return tensor
 
     def keep(self, dtype: DType, rows: int, cols: int) -> Tensor:
         """Return a tensor that stays from one iteration to the next."""
-        tensor = Tensor(self._slots.take(), dtype, rows, cols)
+        tensor = Tensor(self._take(), dtype, rows, cols)
         self.put(Keep(tensor.slot, tensor.kind))
         return tensor
 
@@ -133,10 +133,6 @@ class Draft:
         self.layer = "end"
         self.put(End())
         depth = max(1, (self._slots.peak - 1).bit_length())
-        if depth > MAX_SLOT_DEPTH:
-            raise InvalidSource(
-                f"{self._slots.peak} tensors live at once; a program holds {1 << MAX_SLOT_DEPTH}"
-            )
         program = assemble(
             self._operators,
             [decode(operator).steps for operator in self._operators],
@@ -156,3 +152,11 @@ class Draft:
         except InvalidProgram as error:
             raise InvalidSource(f"the model cannot be registered: {error}") from None
         return program
+
+    def _take(self) -> int:
+        slot = self._slots.take()
+        if slot >= 1 << MAX_SLOT_DEPTH:
+            raise InvalidSource(
+                f"the model needs more than the {1 << MAX_SLOT_DEPTH} tensors that a program holds"
+            )
+        return slot

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import InvalidSource
 from .arithmetic import Array
 from .decoder import Decoder, DecoderLayer, DecoderShape
+from .matrices import Matrix
 from .safetensors import Safetensors, read_json
 
 _LAYER_NAMES = {
@@ -49,9 +50,9 @@ def read_llama(folder: Path) -> Decoder:
         return DecoderLayer(**parts)
 
     matrix = (shape.vocabulary, shape.width)
-    embedding = _array(weights, "model.embed_tokens.weight", matrix)
+    embedding = _rows(weights, "model.embed_tokens.weight", matrix)
     is_tied = config.get("tie_word_embeddings", False)
-    head = embedding if is_tied else _array(weights, "lm_head.weight", matrix)
+    head = embedding if is_tied else _rows(weights, "lm_head.weight", matrix)
     return Decoder(shape, embedding, layer, _array(weights, "model.norm.weight", matrix[1:]), head)
 
 
@@ -88,10 +89,20 @@ def _sizes(shape: DecoderShape) -> list[tuple[int, ...]]:
     return [norm, square, narrow, narrow, square, norm, up, up, up[::-1]]
 
 
-def _array(weights: Mapping[str, Array], name: str, sizes: tuple[int, ...]) -> Array:
+def _array(weights: Safetensors, name: str, sizes: tuple[int, ...]) -> Array:
+    _check(weights, name, sizes)
+    return weights[name]
+
+
+def _rows(weights: Safetensors, name: str, sizes: tuple[int, ...]) -> Matrix:
+    _check(weights, name, sizes)
+    return weights.rows(name)
+
+
+def _check(weights: Safetensors, name: str, sizes: tuple[int, ...]) -> None:
     if name not in weights:
         raise InvalidSource(f"the weights have no '{name}'; a shard may be missing")
-    array = weights[name]
-    if array.shape != sizes:
-        raise InvalidSource(f"'{name}' is {array.shape}, but config.json asks for {sizes}")
-    return array
+    if weights.shape_of(name) != sizes:
+        raise InvalidSource(
+            f"'{name}' is {weights.shape_of(name)}, but config.json asks for {sizes}"
+        )

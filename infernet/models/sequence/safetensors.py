@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InvalidSource
 from .arithmetic import Array
+from .matrices import Matrix, Rows
 
 _MAX_HEADER_BYTES = 100_000_000
 _DTYPES = {
@@ -39,12 +40,23 @@ class Safetensors(Mapping[str, Array]):
             self._open(folder / name)
 
     def __getitem__(self, name: str) -> Array:
+        values, kind = self._values(name)
+        return _widened(values) if kind == "BF16" else values
+
+    def rows(self, name: str) -> Matrix:
+        """Return a matrix of which rows are converted when they are asked for."""
+        values, kind = self._values(name)
+        if kind != "BF16" or values.ndim != 2:
+            return self[name]
+        return Rows((values.shape[0], values.shape[1]), lambda places: _widened(values[places]))
+
+    def _values(self, name: str) -> tuple[Array, str]:
         data, kind, shape = self._entries[name]
-        values = data.view(_DTYPES[kind]).reshape(shape)
-        if kind == "BF16":
-            # The upper half of a binary32.
-            values = np.left_shift(values.astype("<u4"), 16).view("<f4")
-        return np.asarray(values)
+        return np.asarray(data.view(_DTYPES[kind]).reshape(shape)), kind
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Return an array's shape without its bytes."""
+        return self._entries[name][2]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -65,6 +77,11 @@ class Safetensors(Mapping[str, Array]):
                     self._entries[name] = _entry(body, entry)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidSource(f"{path} is no readable safetensors file: {error}") from None
+
+
+def _widened(halves: Array) -> Array:
+    """Return binary32 numbers whose upper halves are given."""
+    return np.asarray(np.left_shift(halves.astype("<u4"), 16).view("<f4"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
