@@ -24,16 +24,21 @@ CONSTANTS = -1
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A whole run again. `first_difference`: the first output byte that differs, None: equal."""
+    """A whole run again. `first_difference`: the first output byte that differs, None: equal.
+
+    `halted`: whether HALT ends the run, `is_halted_true` whether the result says the same.
+    """
 
     engine: str
     output: bytes
+    halted: bool
     first_difference: int | None
+    is_halted_true: bool
 
     @property
     def is_equal(self) -> bool:
         """Return whether the result is right."""
-        return self.first_difference is None
+        return self.first_difference is None and self.is_halted_true
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +85,14 @@ def trace_of(program: Program, data: bytes, iterations: int, *, is_reference: bo
 
 
 def replay(receipt: Receipt, trace: Trace) -> Replay:
-    """Run a receipt's task again and compare the outputs."""
+    """Run a receipt's task again and compare the outputs, and whether the runs halted."""
     ours, theirs = trace.output, receipt.run.output
     pairs = zip(ours, theirs, strict=False)
     first = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
     if first is None and len(ours) != len(theirs):
         first = min(len(ours), len(theirs))
-    return Replay(trace.engine.name, ours, first)
+    is_halted_true = trace.halted == receipt.assertion.halted
+    return Replay(trace.engine.name, ours, trace.halted, first, is_halted_true)
 
 
 def show_step(trace: Trace, step: Step, names: tuple[str, ...] = ()) -> ShownStep:

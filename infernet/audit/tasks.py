@@ -36,10 +36,11 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A task at one moment. `slashed`: results of it that were false; `output`: of the last result.
+    """A task at one moment. `slashed`: results of it that were false.
 
-    `claim_deadline`: of the executor's result, None while nobody has claimed; `window_end`: when
-    the last result can become final, None without one.
+    `output`, `halted`: of the last result, None without one. `claim_deadline`: of the executor's
+    result, None while nobody has claimed; `window_end`: when the last result can become final, None
+    without one.
     """
 
     task_id: TaskId
@@ -49,10 +50,12 @@ class Progress:
     executor: Address | None
     fee_wei: Wei
     deadline: Seconds
+    iterations: int
     claim_deadline: Seconds | None
     slashed: int
     assertion_id: AssertionId | None
     output: bytes | None
+    halted: bool | None
     window_end: Seconds | None
 
 
@@ -132,10 +135,12 @@ def progress_of(contracts: Contracts, task_id: TaskId) -> Progress:
         None if task.status in (TaskStatus.OPEN, TaskStatus.REFUNDED) else task.executor,
         task.fee,
         task.deadline,
+        task.iterations,
         task.claim_deadline if task.status is TaskStatus.CLAIMED else None,
         slashed,
         last.assertion_id if last else None,
         last.output if last else None,
+        last.halted if last else None,
         last.window_end if last else None,
     )
 

@@ -91,6 +91,7 @@ def verify(
             "equal": found.is_equal,
             "engine": found.engine,
             "first_difference": found.first_difference,
+            "halted": found.halted,
             "chain": chain,
             "contradicted": wrong,
             "only_stated": [] if chain else list(_STATED),
@@ -98,7 +99,7 @@ def verify(
         typer.echo(json.dumps(facts, indent=2))
     elif found.is_equal:
         _tell("checked here, offline", _computed(held, found))
-    require_equal(found.first_difference, found.engine)
+    require_equal(found)
     if wrong:
         raise WrongVerdict(f"{chain} says otherwise of {', '.join(wrong)}")
     if not as_json:
@@ -116,6 +117,8 @@ def _computed(held: Receipt, found: Replay) -> Iterator[tuple[str, str]]:
     """Yield what was recomputed: hashes bind each of these to the task's and the result's id."""
     count = len(found.output)
     yield "output", f"the output is right: {found.engine} computes the same {count} bytes"
+    if held.task.iterations > 1:
+        yield "iterations", f"{held.task.iterations}" + (", halted" if found.halted else "")
     yield "output root", f"0x{held.assertion.output_root.hex()}"
     yield "input root", f"0x{held.task.input_root.hex()}, of {len(held.run.input)} bytes"
     yield "program root", f"0x{held.task.program_root.hex()}, of a model in the store"
@@ -138,13 +141,16 @@ def _place(block: int, hash_: bytes) -> str:
     return f"block {block}, 0x{hash_.hex()}"
 
 
-def require_equal(first_difference: int | None, engine: str) -> None:
+def require_equal(found: Replay) -> None:
     """Raise WrongVerdict if a result differs from what an engine computes."""
-    if first_difference is not None:
+    if found.first_difference is not None:
         raise WrongVerdict(
-            f"the result is false: output byte {first_difference} differs from what {engine} "
-            "computes"
+            f"the result is false: output byte {found.first_difference} differs from what "
+            f"{found.engine} computes"
         )
+    if not found.is_halted_true:
+        halts = "halts" if found.halted else "does not halt"
+        raise WrongVerdict(f"the result is false: the run of {found.engine} {halts}")
 
 
 def open_receipt(file: Path) -> Receipt:

@@ -40,11 +40,11 @@ def replay(
         return
     found = run_again(held, trace)
     if as_json:
-        fields = {"engine": found.engine, "equal": found.is_equal}
+        fields = {"engine": found.engine, "equal": found.is_equal, "halted": found.halted}
         typer.echo(json.dumps({**fields, "first_difference": found.first_difference}))
     elif found.is_equal:
         typer.echo(f"equal: {found.engine} computes the same {len(found.output)} bytes")
-    require_equal(found.first_difference, found.engine)
+    require_equal(found)
 
 
 def step_object(shown: ShownStep) -> dict[str, object]:

@@ -49,6 +49,7 @@ def submit(
     inputs: Sequence[Path],
     count: int | None,
     *,
+    iterations: int,
     fee_wei: int | None,
     deadline_seconds: int | None,
     is_awaited: bool,
@@ -66,6 +67,7 @@ def submit(
                         paths[number % len(paths)],
                         fee_wei=None if fee_wei is None else Wei(fee_wei),
                         deadline_seconds=deadline_seconds,
+                        iterations=iterations,
                     )
                     found.append(accepted.id)
                     advance(number + 1)

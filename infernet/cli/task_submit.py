@@ -51,6 +51,9 @@ def submit(
     count: Annotated[
         int | None, typer.Option(min=1, help="How many tasks, over the inputs in turn.")
     ] = None,
+    iterations: Annotated[
+        int, typer.Option(min=1, help="Of each run: positions of a model that makes tokens.")
+    ] = 1,
     fee: Annotated[
         str | None, typer.Option(help="Of each task, in ether; default: 0.01, or the gateway's.")
     ] = None,
@@ -79,6 +82,7 @@ def submit(
             model,
             inputs or [],
             count,
+            iterations=iterations,
             fee_wei=None if fee is None else _fee(fee),
             deadline_seconds=None if deadline is None else read_duration(deadline, "--deadline"),
             is_awaited=wait,
@@ -96,7 +100,7 @@ def submit(
         try:
             with screen.progress(f"requesting {wanted} runs of {model}", wanted) as advance:
                 for number in range(wanted):
-                    request = Request(root, fee_wei, until, secrets.randbits(63))
+                    request = Request(root, fee_wei, until, secrets.randbits(63), iterations)
                     one, value = data[number % len(data)], _missing(board, wallet, fee_wei)
                     task_id, _ = board.market.request_with_input(wallet, request, one, value)
                     found.append(task_id)

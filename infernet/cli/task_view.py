@@ -32,12 +32,15 @@ def page(found: Progress, names: Names, now: Seconds) -> Iterator[str]:
     yield f"task 0x{found.task_id.hex()}"
     yield f"  state      {found.state}: {_next(found, now)}"
     yield f"  model      {names.get(found.program_root) or f'0x{found.program_root.hex()}'}"
+    if found.iterations > 1:
+        yield f"  iterations {found.iterations:,}"
     yield f"  requester  {found.requester}, fee {in_ether(found.fee_wei)}"
     yield f"  deadline   {moment(found.deadline, now)}"
     if found.executor:
         yield f"  executor   {found.executor}"
     if found.assertion_id:
-        yield f"  result     0x{found.assertion_id.hex()}"
+        halted = ", halted" if found.halted else ""
+        yield f"  result     0x{found.assertion_id.hex()}{halted}"
     if found.slashed:
         yield f"  slashed    {_slashed(found)}"
 

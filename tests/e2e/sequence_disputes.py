@@ -59,7 +59,6 @@ class Told:
         self.truth, self.rng = truth, Random(seed)
         self.program, self.iterations = truth.program, truth.iterations
         self.instructions = truth.timeline(0).instructions
-        self.words = truth.data.view("<i4")
         self.kept = {each.dst for each in self.instructions if isinstance(each, Keep)}
         self.halt: tuple[int, Halt] | None = None
         for index, instruction in enumerate(self.instructions):
@@ -82,7 +81,7 @@ class Told:
     @property
     def prompt(self) -> int:
         """Return the tokens of the prompt; 1 where there is none."""
-        return int(self.words[self.halt[1].length]) if self.halt else 1
+        return int(self.truth.data.view("<i4")[self.halt[1].length]) if self.halt else 1
 
     @property
     def reached(self) -> int:
@@ -90,10 +89,10 @@ class Told:
         return self.iterations if self.end is None else self.end + 1
 
     def lie(self, kind: str) -> TraceClaim:
-        """Return a claim that is false in a way of `KINDS`."""
+        """Return a claim that is false in a way of `KINDS`, or in a step of an opcode's name."""
         if kind == "halted flag":
             return Flipped(self.truth)
-        at = KINDS[kind](self)
+        at = KINDS[kind](self) if kind in KINDS else self.in_step_of(kind)
         mutation = Mutation(self.rng.randrange(1, 256), self.rng.randrange(1 << 16))
         tampered = TamperedTrace(self.truth, at, mutation)
         return TraceClaim(tampered, at if tampered.lies_again_at_the_end else None)
@@ -119,6 +118,15 @@ class Told:
     def anywhere(self) -> Step:
         """Return any step of an iteration that runs."""
         return Step(self.rng.randrange(self.reached * self.program.header.steps_per_iteration))
+
+    def in_step_of(self, opcode: str) -> Step:
+        """Return any step of any operator of an opcode, in an iteration that runs."""
+        operators = self.program.operators
+        operator = self.rng.choice(
+            [i for i, op in enumerate(operators) if op.opcode.name == opcode]
+        )
+        index = self.rng.randrange(self.instructions[operator].steps)
+        return self.step(self.rng.randrange(self.reached), operator, index)
 
     def in_operator(
         self, wanted: Callable[[Instruction], bool], position: int | None = None
