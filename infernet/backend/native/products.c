@@ -28,6 +28,8 @@
 #define MOST_BYTES (8u << 20)
 /* The columns of a panel, in every kernel's measure. */
 #define WIDTH 48
+/* Columns that are settled at once. */
+#define RUN 16
 /* Parts for each thread: one that is held up leaves more to the others. */
 #define PARTS 8
 
@@ -79,6 +81,27 @@ static void dots_portable(const struct job *j, const int8_t *a, const struct col
     }
 }
 
+static int64_t copy_bytes_portable(const uint8_t *from, size_t count, uint8_t flip, int8_t *to)
+{
+    int32_t sum = 0;
+    for (size_t k = 0; k < count; k++) {
+        to[k] = (int8_t)(from[k] ^ flip);
+        sum += to[k];
+    }
+    return sum;
+}
+
+static int64_t copy_words_portable(const int16_t *from, size_t count, int8_t *low, int8_t *high)
+{
+    int64_t sum = 0;
+    for (size_t k = 0; k < count; k++) {
+        low[k] = (int8_t)((uint8_t)from[k] ^ 0x80);
+        high[k] = (int8_t)((uint16_t)from[k] >> 8);
+        sum += low[k] + 256 * high[k];
+    }
+    return sum;
+}
+
 #define NAME(x) x##_portable
 #define TARGET
 #include "products_settle.h"
@@ -102,9 +125,10 @@ static const struct kernel {
     void (*settle)(const struct job *, size_t column, size_t count, const struct scratch *);
     void (*add)(const struct job *, int64_t scale, struct scratch *);
     void (*finish)(const struct job *, size_t column, size_t count, const struct scratch *);
-    void (*copy_row)(const struct products *, size_t, int8_t *, int8_t *, int64_t *);
+    int64_t (*copy_bytes)(const uint8_t *, size_t count, uint8_t flip, int8_t *);
+    int64_t (*copy_words)(const int16_t *, size_t count, int8_t *low, int8_t *high);
 } kernels[] = {
-#define KERNEL(name, x) {name, dots_##x, settle_##x, add_##x, finish_##x, copy_row_##x}
+#define KERNEL(name, x) {name, dots_##x, settle_##x, add_##x, finish_##x, copy_bytes_##x, copy_words_##x}
     KERNEL("portable", portable),
 #if defined(__x86_64__)
     KERNEL("AVX2", avx2),
@@ -228,13 +252,19 @@ static void multiply_part(void *context, size_t i)
 static void copy_rows(struct job *j, int8_t *lines, int64_t *row_terms, int64_t w_add)
 {
     const struct products *p = j->p;
+    size_t padding = j->stride - p->depth;
     for (size_t r = 0; r < j->rows; r++) {
         int8_t *low = lines + j->stride * r, *high = low + j->stride * j->rows;
+        ptrdiff_t at = p->a_stride * (ptrdiff_t)(j->first + r);
         int64_t sum;
-        kernel->copy_row(p, j->first + r, low, high, &sum);
-        memset(low + p->depth, 0, j->stride - p->depth);
-        if (p->a_kind == PRODUCTS_I16)
-            memset(high + p->depth, 0, j->stride - p->depth);
+        memset(low + p->depth, 0, padding);
+        if (p->a_kind == PRODUCTS_I16) {
+            memset(high + p->depth, 0, padding);
+            sum = kernel->copy_words((const int16_t *)p->a + at, p->depth, low, high);
+        } else {
+            uint8_t flip = p->a_kind == PRODUCTS_U8 ? 0x80 : 0;
+            sum = kernel->copy_bytes((const uint8_t *)p->a + at, p->depth, flip, low);
+        }
         row_terms[r] = w_add * (sum + (int64_t)p->depth * j->a_add);
     }
     int8_t *rest = lines + j->stride * (j->lines - (size_t)j->ones);

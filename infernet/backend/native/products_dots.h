@@ -18,6 +18,15 @@
 #define LOW64(x, y) _mm512_unpacklo_epi64(x, y)
 #define HIGH64(x, y) _mm512_unpackhi_epi64(x, y)
 #define STEP(acc, w, x) _mm512_dpbusd_epi32(acc, w, x)
+#define HIGH_BYTES(v) _mm512_srli_epi16(v, 8)
+
+/* Low bytes of the i16 in two vectors, in order. */
+static TARGET inline V NAME(low_bytes)(V x, V y)
+{
+    V byte = _mm512_set1_epi16(0xff), order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    V mixed = _mm512_packus_epi16(_mm512_and_si512(x, byte), _mm512_and_si512(y, byte));
+    return _mm512_permutexvar_epi64(order, mixed);
+}
 
 /* The 16 bytes at `k` of columns 0, 4, 8 and 12. */
 static TARGET inline V NAME(quarters)(const uint8_t *const *at, size_t k)
@@ -49,6 +58,7 @@ static TARGET inline V NAME(across)(const V *u)
 #define LOW64(x, y) _mm256_unpacklo_epi64(x, y)
 #define HIGH64(x, y) _mm256_unpackhi_epi64(x, y)
 #define STEP(acc, w, x) NAME(step)(acc, w, x)
+#define HIGH_BYTES(v) _mm256_srli_epi16(v, 8)
 
 /* Four products of each lane; unlike vpmaddubsw, nothing saturates on the way. */
 static TARGET inline V NAME(step)(V acc, V w, V x)
@@ -57,6 +67,14 @@ static TARGET inline V NAME(step)(V acc, V w, V x)
     V low = _mm256_and_si256(w, _mm256_set1_epi16(0xff));
     acc = ADD(acc, _mm256_madd_epi16(low, even));
     return ADD(acc, _mm256_madd_epi16(_mm256_srli_epi16(w, 8), odd));
+}
+
+/* Low bytes of the i16 in two vectors, in order. */
+static TARGET inline V NAME(low_bytes)(V x, V y)
+{
+    V byte = _mm256_set1_epi16(0xff);
+    V mixed = _mm256_packus_epi16(_mm256_and_si256(x, byte), _mm256_and_si256(y, byte));
+    return _mm256_permute4x64_epi64(mixed, 0xd8);
 }
 
 /* The 16 bytes at `k` of columns 0 and 4. */
@@ -77,6 +95,58 @@ static TARGET inline V NAME(across)(const V *u)
 #define PANELS 3
 #define BYTES (4 * LANES)
 #define INLINE inline __attribute__((always_inline))
+
+static TARGET INLINE int32_t NAME(total)(V sum)
+{
+    int32_t parts[LANES], total = 0;
+    STORE(parts, sum);
+    for (int i = 0; i < LANES; i++)
+        total += parts[i];
+    return total;
+}
+
+/* Copy bytes, flipped, with zeros up to whole vectors; return their sum as i8. */
+static TARGET int64_t NAME(copy_bytes)(const uint8_t *from, size_t count, uint8_t flip, int8_t *to)
+{
+    uint8_t last[BYTES];
+    V flips = SPREAD((int32_t)(0x01010101u * flip)), ones = SPREAD(0x01010101), sum = SPREAD(0);
+    for (size_t k = 0; k < count; k += BYTES) {
+        const uint8_t *at = from + k;
+        if (count - k < BYTES) {
+            memset(last, flip, sizeof last);
+            at = memcpy(last, at, count - k);
+        }
+        V line = FLIP(LOAD(at), flips);
+        STORE(to + k, line);
+        sum = STEP(sum, ones, line);
+    }
+    return NAME(total)(sum);
+}
+
+/* Copy i16 as low bytes, less 128, and high bytes, with zeros up to whole vectors; return the sum
+ * of what they stand for. */
+static TARGET int64_t NAME(copy_words)(const int16_t *from, size_t count, int8_t *low, int8_t *high)
+{
+    int16_t last[BYTES];
+    V flips = SPREAD((int32_t)0x80808080u), ones = SPREAD(0x01010101);
+    V low_sum = SPREAD(0), high_sum = SPREAD(0);
+    for (size_t k = 0; k < count; k += BYTES) {
+        const int16_t *at = from + k;
+        if (count - k < BYTES) {
+            for (int i = 0; i < BYTES; i++)
+                last[i] = 0x80;
+            at = memcpy(last, at, (count - k) * sizeof *at);
+        }
+        V x = LOAD(at), y = LOAD(at + BYTES / 2);
+        V lows = FLIP(NAME(low_bytes)(x, y), flips);
+        V highs = NAME(low_bytes)(HIGH_BYTES(x), HIGH_BYTES(y));
+        STORE(low + k, lows);
+        STORE(high + k, highs);
+        low_sum = STEP(low_sum, ones, lows);
+        high_sum = STEP(high_sum, ones, highs);
+    }
+    return NAME(total)(low_sum) + 256 * (int64_t)NAME(total)(high_sum);
+}
 
 /* Lane i of the result: the sum over all lanes of v[i]. */
 static TARGET INLINE V NAME(totals)(const V *v)
@@ -291,6 +361,7 @@ static TARGET void NAME(dots)(const struct job *j, const int8_t *a, const struct
 #undef LOW64
 #undef HIGH64
 #undef STEP
+#undef HIGH_BYTES
 #undef PANELS
 #undef BYTES
 #undef INLINE
