@@ -1,12 +1,9 @@
 """Real models: every tensor of the fast engine equals the reference's, on every kernel at hand.
 
-The models come from outside (INFERNET_TEST_DATA). INFERNET_ISAMASK names a preload library that
-hides processor features, so that one machine runs the kernels of older ones.
+The models come from outside (INFERNET_TEST_DATA); masks.py says how kernels are chosen.
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +18,8 @@ from infernet.models.pipeline import Model, Options, import_source
 from infernet.models.source import Source, read_model, read_onnx
 from infernet.models.store import save_model
 from tests.exactness import INPUTS, digest, inputs_of, tensors_of
+
+from .masks import PROFILES, require_digests
 
 FILES = (
     "mobilenet/mobilenet_v2_1.0_224_quant.qdq",
@@ -41,13 +40,6 @@ FILES = (
     "onnx-light/light_resnet50",
 )
 BUILT = ("mobilenetv2", "resnet50")
-PROFILES = {
-    "2": ("AVX2", {"avx2"}),
-    "3": ("AVX2 with VNNI", {"avx_vnni"}),
-    "4": ("AVX-512 without VNNI", {"avx512bw"}),
-    "5": ("AVX-512 with VNNI", {"avx512_vnni"}),
-    "6": ("native", set()),
-}
 
 
 def calibration(source: Source) -> list[np.ndarray]:
@@ -104,32 +96,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
     yield folder, digests
 
 
-def processor_features() -> set[str]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return set(next(line for line in lines if line.startswith("flags")).split())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
 def test_digests_are_equal_on_every_kernel(
     profile: str, stored: tuple[Path, dict[str, str]]
 ) -> None:
-    library = os.environ.get("INFERNET_ISAMASK")
-    if not library:
-        pytest.skip("INFERNET_ISAMASK names no library that hides processor features")
-    name, features = PROFILES[profile]
-    if not features <= processor_features():
-        pytest.skip(f"this processor has no {name}")
-    folder, digests = stored
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.exactness", str(folder), "1", "2"],
-        env={**os.environ, "LD_PRELOAD": library, "ISAMASK": profile},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
-    expected = [[model, threads, digests[model]] for model in sorted(digests) for threads in "12"]
-    assert lines == expected
+    require_digests(profile, *stored)
