@@ -49,6 +49,7 @@ class Stage:
     conformance: Conformance
     reports: list[Report] = field(default_factory=list)
     nonce: int = 0
+    iterations: int = 1
 
     @property
     def root(self) -> ProgramRoot:
@@ -56,7 +57,7 @@ class Stage:
 
     @property
     def steps(self) -> int:
-        return self.program.header.steps_per_iteration
+        return self.program.header.steps_per_iteration * self.iterations
 
     @contextmanager
     def rewound(self) -> Iterator[Stage]:
@@ -77,11 +78,14 @@ class Stage:
         return Contracts(self.chain, self.contracts.deployment)
 
     def truth(self, data: bytes | None = None) -> Trace:
-        return Trace(self.program, data or self.data, open_engine(self.program))
+        return Trace(self.program, data or self.data, open_engine(self.program), self.iterations)
 
     def run(self, lie_at: int | None, data: bytes, iterations: int = 1) -> Trace | TamperedTrace:
         truth = Trace(self.program, data, open_engine(self.program), iterations)
-        return truth if lie_at is None else TamperedTrace(truth, Step(lie_at), MUTATION)
+        # A rehearsal is shorter than the task that is lied about.
+        if lie_at is None or lie_at >= truth.steps:
+            return truth
+        return TamperedTrace(truth, Step(lie_at), MUTATION)
 
     def executor(self, wallet: Wallet, lie_at: int | None = None, max_tasks: int = 4) -> Executor:
         """Return an executor whose stakes are deposited, as after a start of its process."""
@@ -121,7 +125,7 @@ class Stage:
         """Request a run on the stage's input, which travels along."""
         self.nonce += 1
         deadline = Seconds(self.chain.next_timestamp() + 10**6)
-        request = Request(self.root, FEE, deadline, self.nonce)
+        request = Request(self.root, FEE, deadline, self.nonce, self.iterations)
         return self.contracts.market.request_with_input(wallet, request, self.data, FEE)[0]
 
     def skip(self, seconds: int) -> None:
@@ -133,10 +137,17 @@ def new_stage(seed: int = 5, constants: Constants = PRODUCTION) -> Stage:
     """Return a stage over a random program of a few hundred steps or more."""
     rng = np.random.default_rng(seed)
     program = random_program(rng)
-    data = random_input(program, rng).tobytes()
+    return stage_of(program, random_input(program, rng).tobytes(), constants)
+
+
+def stage_of(
+    program: Program, data: bytes, constants: Constants = PRODUCTION, iterations: int = 1
+) -> Stage:
+    """Return a stage over a program; its tasks are runs of `data` for so many iterations."""
     chain = embedded_chain()
     deployer = Wallet(chain, KeySigner.create())
     Wallet(chain, faucet(chain)).transfer(deployer.address, Wei(100 * ETHER))
     contracts = deploy(deployer, constants)
     contracts.registry.register(deployer, program)
-    return Stage(chain, contracts, program, data, require_conformance())
+    conformance = require_conformance()
+    return Stage(chain, contracts, program, data, conformance, iterations=iterations)
