@@ -14,6 +14,8 @@ _INVALID, _SERVER = "invalid_request_error", "server_error"
 _CODES = {
     "unauthenticated": "invalid_api_key",
     "unknown-model": "model_not_found",
+    "invalid-request": "invalid_value",
+    "invalid-task": "invalid_value",
     "prompt-too-long": "context_length_exceeded",
     "budget-exceeded": "insufficient_quota",
     "too-many-requests": "rate_limit_exceeded",

@@ -119,20 +119,21 @@ def _fault(error: ValidationError, content: Any) -> InvalidMember:
     """Return the first thing that is wrong; of a choice of forms, the one that came closest."""
     errors = error.errors(include_url=False)
     first = [each for each in errors if each["loc"][:1] == errors[0]["loc"][:1]]
-    found = max(first, key=lambda each: len(each["loc"]))
-    member = _member(found["loc"], content)
+    # Whatever has the right type came closer than what has not.
+    found = max(first, key=lambda each: (not each["type"].endswith("_type"), len(each["loc"])))
+    member = _member(found["loc"], content, is_missing=found["type"] == "missing")
     is_unknown = found["type"] == "extra_forbidden"
     what = "this gateway knows no such member" if is_unknown else found["msg"]
     return InvalidMember(member or "body", what, _CODES.get(found["type"], "invalid_value"))
 
 
-def _member(loc: tuple[str | int, ...], content: Any) -> str:
+def _member(loc: tuple[str | int, ...], content: Any, *, is_missing: bool) -> str:
     """Return a place as the protocol writes it: `messages[0].content`."""
     told, here = "", content
     for part in loc:
         if isinstance(part, int) and isinstance(here, list):
             told, here = f"{told}[{part}]", here[part] if part < len(here) else None
-        elif isinstance(part, str) and isinstance(here, dict):
-            told, here = f"{told}.{part}" if told else part, here.get(part)
+        elif isinstance(here, dict) and (part in here or is_missing):
+            told, here = f"{told}.{part}" if told else str(part), here.get(part)
         # What is left names the form that was tried.
     return told

@@ -144,4 +144,4 @@ class EmbeddingsGiven(Asked):
         | Annotated[list[list[Token]], Field(min_length=1, max_length=MOST_BATCH)]
     )
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(None, ge=1, description="That of the model alone")
+    dimensions: Annotated[Any, _Only()] = None

@@ -70,6 +70,7 @@ class Village:
     gateway: Gateway
     key: str
     reader: str
+    poor: str
     models: dict[str, Model]
     codecs: dict[str, Codec]
     contracts: Contracts
@@ -92,6 +93,16 @@ class Village:
     def input(self, task_id: str) -> bytes:
         """Return the bytes that a task's program runs on."""
         return self.gateway.input(TaskId(bytes.fromhex(task_id[2:])))
+
+    @contextmanager
+    def later(self, act: Callable[[], object], seconds: float) -> Iterator[None]:
+        """Do something after so long, while what is inside goes on."""
+        timer = threading.Timer(seconds, act)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.join()
 
     @staticmethod
     def until(is_so: Callable[[], bool]) -> None:
@@ -154,6 +165,7 @@ def _gateway_on(
     with changing(folder) as keys:
         _, key = keys.create("all", list(Scope), rate=_RATE)
         _, reader = keys.create("reader", [Scope.TASKS_READ], rate=_RATE)
+        _, poor = keys.create("poor", list(Scope), rate=_RATE, budget_wei=Wei(1))
     held: list[Gateway] = []
     secret = funded_key(node)
 
@@ -174,7 +186,7 @@ def _gateway_on(
     app = create_app(Config(data=DataTable(dir=folder)), opener)
     with served(app, lambda: send_away(app)) as url:
         by_name = {model.manifest.name: model for model in models}
-        yield Village(url, node, held[0], key, reader, by_name, codecs, contracts)
+        yield Village(url, node, held[0], key, reader, poor, by_name, codecs, contracts)
 
 
 @contextmanager
