@@ -59,8 +59,9 @@ _FINER_BITS = 7
 _LEAST_SHARE = 1 / 64
 # The gate's table: so many entries, each for 2**_GATE_SHIFT units of the gate.
 _GATE_ENTRIES, _GATE_SHIFT = 1 << 14, 2
-# What a text may exceed the calibration's magnitudes by: where bits are few, and where not.
-_BYTE_MARGIN, _MARGIN = 1.2, 1.5
+# What a text may exceed the calibration's magnitudes by: where bits are few, where not, and of
+# gates, which vary most.
+_BYTE_MARGIN, _MARGIN, _GATE_MARGIN = 1.2, 1.5, 3.0
 _LOGIT_STEP, _LOGIT_LIMIT = STREAM_STEP, (1 << 30) - 1
 _ODDS_TOP = 1 << 24
 
@@ -227,7 +228,7 @@ class Emitter:
         draft, hidden = self.draft, self.decoder.shape.hidden
         entry = self._normalised(stream, layer.hidden_norm)
         dynamic = on_own_scale(draft, entry, self.choices.activation)
-        gate_step = ranges.gate * _MARGIN / WIDE_TOP
+        gate_step = ranges.gate * _GATE_MARGIN / WIDE_TOP
         table, silu_step = self._silu(gate_step)
         gate = self._linear(dynamic, layer.gate, gate_step, I16, WIDE_TOP)
         up_step = ranges.up * _MARGIN / WIDE_TOP
