@@ -121,7 +121,7 @@ def _lifespan(
             office = stack.enter_context(opener(config))
             gateway = app.state.gateway = office.gateway
             explorer = ChainExplorer(
-                gateway.contracts, office.models, gateway.task, gateway.scoreboard
+                gateway.contracts, office.models, gateway.task, gateway.scoreboard, gateway.spoken
             )
             live = app.state.live = Live(explorer.board)
             stack.callback(live.close)

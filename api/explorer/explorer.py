@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from infernet.chain.abi import checksummed
@@ -13,6 +14,7 @@ from infernet.models.pipeline import Model
 from infernet.monitor.scoreboard import Scoreboard
 
 from ..errors import UnknownTask
+from ..service.text import Speak
 from ..store.records import TaskRow
 from .board import Board, Kept
 from .disputes import dispute_line, dispute_page
@@ -104,7 +106,8 @@ class ChainExplorer:
     """The explorer of any deployment, with no tables beside the index of its events.
 
     `accepted`: looks up what a gateway accepted, or raises UnknownTask; tasks that no block holds
-    yet are shown from there. Pages are kept until the next block: many readers cost what one does.
+    yet are shown from there. `speak`: tells what tasks of models of text were asked and said. Pages
+    are kept until the next block: many readers cost what one does.
     """
 
     def __init__(
@@ -113,9 +116,10 @@ class ChainExplorer:
         models: Iterable[Model] = (),
         accepted: Callable[[TaskId], TaskRow] | None = None,
         scoreboard: Scoreboard | None = None,
+        speak: Speak | None = None,
     ) -> None:
         self.board = Board(contracts, models, scoreboard)
-        self._accepted = accepted
+        self._accepted, self._speak = accepted, speak
         self._pages: Kept[tuple[object, ...], object] = Kept(_MOST_KEPT_PAGES)
 
     def now(self) -> Seconds:
@@ -144,7 +148,14 @@ class ChainExplorer:
         if self._accepted and not self.board.is_requested(task_id):
             with suppress(UnknownTask):
                 return unsent_page(self.board, self.board.head()[0], self._accepted(task_id))
-        return self._kept(("task", task_id), lambda head: task_page(self.board, head, task_id))
+        return self._kept(("task", task_id), lambda head: self._task_page(head, task_id))
+
+    def _task_page(self, head: Head, task_id: TaskId) -> TaskPage:
+        page = task_page(self.board, head, task_id)
+        if self._speak is None:
+            return page
+        spoken = self._speak(task_id, page.model.root, page.iterations, page.output)
+        return replace(page, spoken=spoken)
 
     def picture(self, key: str) -> bytes:
         """Return a task's input as a PNG."""

@@ -13,6 +13,7 @@ from infernet.chain.records import (
     Wei,
 )
 
+from ..service.text import Spoken
 from ..store.records import Finality, TaskState
 from .records import (
     Answer,
@@ -39,7 +40,10 @@ from .records import (
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """One task from its request to its end. `trouble`: why it is not on chain yet, or empty."""
+    """One task from its request to its end. `trouble`: why it is not on chain yet, or empty.
+
+    `spoken`: of a model of text that is held here.
+    """
 
     head: Head
     id: TaskId
@@ -62,6 +66,7 @@ class TaskPage:
     disputes: tuple[DisputeLine, ...]
     history: tuple[Entry, ...]
     trouble: str = ""
+    spoken: Spoken | None = None
 
 
 @dataclass(frozen=True, slots=True)

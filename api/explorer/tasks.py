@@ -11,6 +11,7 @@ from infernet.chain.records import AssertionId, ProgramRoot, TaskId, Wei
 from infernet.models.manifest import output_numbers
 from infernet.models.pipeline import Model
 
+from ..service.text import has_classes
 from ..store.records import Finality, TaskRow
 from .board import Board, in_order
 from .disputes import dispute_line
@@ -161,7 +162,7 @@ def assertion_page(board: Board, head: Head, assertion_id: AssertionId) -> Asser
 
 def answer_of(model: Model | None, output: bytes | None) -> Answer:
     """Return the highest classes of an output, as far as its model is held here."""
-    if model is None or output is None:
+    if model is None or output is None or not has_classes(model.manifest):
         return Answer((), 0)
     manifest = model.manifest
     numbers = output_numbers(manifest, np.frombuffer(output, np.uint8))

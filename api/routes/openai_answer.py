@@ -64,7 +64,8 @@ class Desk:
 
     async def spoken(self, row: TaskRow) -> Spoken:
         """Return what a task said, or raise StillOpen for a lie that is no text."""
-        found = await asyncio.to_thread(self.gateway.spoken, row)
+        asked = row.order.id, row.order.program_root, row.order.iterations
+        found = await asyncio.to_thread(self.gateway.spoken, *asked, row.standing.output)
         if found is None:
             raise StillOpen(
                 hex_of(row.order.id), "has a result that is no text, so it is false; follow it"

@@ -63,7 +63,9 @@ def get_tasks(
 def get_task(gateway: TheGateway, caller: Reader, id_: IdBytes) -> TaskView:
     """Return a task; `finality` says how sure its output is."""
     row = gateway.task(TaskId(id_))
-    return show.task(row, manifests(gateway).get(row.order.program_root), gateway.spoken(row))
+    order = row.order
+    said = gateway.spoken(order.id, order.program_root, order.iterations, row.standing.output)
+    return show.task(row, manifests(gateway).get(order.program_root), said)
 
 
 @router.get(

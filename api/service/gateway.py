@@ -226,17 +226,18 @@ class Gateway:
             raise UnknownTask(f"nobody has shown the input of task 0x{task_id.hex()} yet")
         return data
 
-    def spoken(self, row: TaskRow) -> Spoken | None:
-        """Return what a task of a model of text was asked and said.
+    def spoken(
+        self, task_id: TaskId, root: bytes, iterations: int, output: bytes | None
+    ) -> Spoken | None:
+        """Return what a task of a model of text was asked, and said if it has an output.
 
         None for other models, and while the input is unknown or none of the model's.
         """
-        codec = self._catalogue.codec(row.order.program_root)
+        codec = self._catalogue.codec(root)
         if codec is None:
             return None
         try:
-            data = self.input(row.order.id)
-            return spoken(codec, data, row.order.iterations, row.standing.output)
+            return spoken(codec, self.input(task_id), iterations, output)
         except (UnknownTask, InvalidInput):
             # Others may have put anything on chain, or nothing yet.
             return None

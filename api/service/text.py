@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 
+from infernet.chain.records import TaskId
 from infernet.models.errors import InvalidInput
 from infernet.models.manifest import Manifest
 from infernet.models.sequence.request import COLDEST, HOTTEST, LENGTH, PROMPT
@@ -35,6 +36,10 @@ class Spoken:
     made: int = 0
     generated: Generated | None = None
     numbers: tuple[float, ...] = ()
+
+
+# Of a task: its id, program root, iterations, and output.
+Speak = Callable[[TaskId, bytes, int, bytes | None], Spoken | None]
 
 
 def has_classes(manifest: Manifest) -> bool:

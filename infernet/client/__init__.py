@@ -18,6 +18,7 @@ from .answers import (
     Place,
     Proof,
     Receipt,
+    Spoken,
     State,
     Story,
     Task,
@@ -41,7 +42,7 @@ from .errors import (
     Unreadable,
     WithoutResult,
 )
-from .inputs import Raw
+from .inputs import Raw, Text
 from .talk import Patience
 
 if TYPE_CHECKING:
@@ -78,10 +79,12 @@ __all__ = [
     "Raw",
     "Receipt",
     "Refused",
+    "Spoken",
     "State",
     "Story",
     "Task",
     "TaskId",
+    "Text",
     "TimedOut",
     "TryLater",
     "Unreachable",

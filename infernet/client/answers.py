@@ -79,6 +79,20 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a model of text was asked and said; `output`: None where it makes no text, or not yet.
+
+    `made_tokens`: an end token among them; `finish_reason`: stop or length.
+    """
+
+    prompt: str
+    prompt_tokens: int
+    output: str | None
+    made_tokens: int
+    finish_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A task as the chain tells it, or as the gateway promised it."""
 
@@ -99,6 +113,7 @@ class Task:
     claim_deadline: int | None
     window_end: int | None
     output: Output | None
+    text: Spoken | None
     requested: Place | None
     asserted: Place | None
     closed: Place | None
@@ -134,7 +149,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that tasks may name. `input_shape`: of the source's input."""
+    """A model that tasks may name. `input_shape`: of the source's input.
+
+    `task`: generate, classify or embed, and `positions` in tokens; None where it takes no text.
+    """
 
     name: str
     program_root: str
@@ -145,6 +163,8 @@ class Model:
     output_shape: tuple[int, ...]
     takes_images: bool
     labels: tuple[str, ...]
+    task: str | None
+    positions: int | None
     max_iterations: int
     minimum_stake_wei: Wei
 

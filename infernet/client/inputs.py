@@ -1,11 +1,11 @@
-"""Say an input in the words of the gateway: a tensor, an .npy file, a picture or plain bytes."""
+"""Say an input in the words of the gateway: a tensor, an .npy file, a picture, bytes or text."""
 
 from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -28,8 +28,22 @@ class Raw:
     data: bytes
 
 
-# A file, the bytes of one, an array, or nested lists of numbers.
-Input: TypeAlias = "Path | bytes | Raw | Sequence[Any] | Array"
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text for a model of text, or the messages of a chat: `{"role": …, "content": …}` each.
+
+    The rest is for models that generate; temperature 0 takes the likeliest token. `max_tokens`:
+    None for as many as fit; `seed`: None for one that the gateway draws.
+    """
+
+    prompt: str | Sequence[Mapping[str, str]]
+    max_tokens: int | None = None
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+# A file, the bytes of one, an array, nested lists of numbers, or text.
+Input: TypeAlias = "Path | bytes | Raw | Text | Sequence[Any] | Array"
 
 
 def form_of(given: Any) -> dict[str, object]:
@@ -37,6 +51,8 @@ def form_of(given: Any) -> dict[str, object]:
 
     Bytes and files are told apart by how they begin: PNG, JPEG, WebP, BMP or .npy.
     """
+    if isinstance(given, Text):
+        return _text(given)
     if isinstance(given, Raw):
         return {"raw": _base64(given.data)}
     if isinstance(given, Path):
@@ -47,7 +63,7 @@ def form_of(given: Any) -> dict[str, object]:
     if isinstance(given, bytes):
         return _file(given, "the input")
     if isinstance(given, str):
-        raise BadArgument("the input is a text; give a file as pathlib.Path")
+        raise BadArgument("the input is a text; give a file as pathlib.Path, a prompt as Text")
     if isinstance(given, Sequence):
         return {"tensor": list(given)}
     return {"npy": _base64(_npy(given))}
@@ -62,6 +78,13 @@ def _file(data: bytes, name: str) -> dict[str, object]:
         f"{name} begins like none of PNG, JPEG, WebP, BMP and .npy; wrap a program's own bytes "
         "in Raw"
     )
+
+
+def _text(given: Text) -> dict[str, object]:
+    said = asdict(given)
+    name = "text" if isinstance(given.prompt, str) else "messages"
+    said = {name: said.pop("prompt"), **said}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _npy(given: Any) -> bytes:
