@@ -27,6 +27,7 @@ NAMES = (
 SOAK = "soak"
 # Takes gigabytes, and llama.cpp beside it.
 LLAMA = "llama"
+LLAMA_OPTIONS = ("layers", "threads", "rounds", "folder")
 KNOWN = (*NAMES, SOAK, LLAMA)
 
 
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--share", type=float, default=0.03, help="of the soak's results, lies")
     parser.add_argument("--layers", type=int, default=4, help="of llama, at most 32")
     parser.add_argument("--threads", type=int, default=1, help="of llama")
+    parser.add_argument("--rounds", type=int, default=3, help="of llama; the best counts")
     parser.add_argument("--folder", default="", help="of llama: where its models stay")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.names if name not in KNOWN]
@@ -49,7 +51,7 @@ def main(arguments: list[str]) -> int:
         print(f"\n== {name}", flush=True)
         options = {
             SOAK: {"tasks": given.tasks, "share": given.share},
-            LLAMA: {"layers": given.layers, "threads": given.threads, "folder": given.folder},
+            LLAMA: {name: getattr(given, name) for name in LLAMA_OPTIONS},
         }.get(name, {})
         missed += bool(import_module(f"benchmarks.{name}").main(**options))
     return missed

@@ -18,12 +18,11 @@ from infernet.models.sequence.seeded_decoder import LLAMA_3_8B
 
 from ..rivals import infernet
 from .gguf import write_gguf
-from .sides import CONTEXT, DECODED, PROMPT
+from .sides import CONTEXT, DECODED, DISPUTED, PROMPT
 
 SEED = 1
-ROUNDS = 3
 LEAST_DECODE_RATIO, LEAST_PREFILL_RATIO = 1.35, 4.0
-LEAST_OF_BANDWIDTH, MOST_HASHING = 0.75, 0.01
+LEAST_OF_BANDWIDTH, MOST_HASHING, MOST_DISSECTION = 0.75, 0.01, 1.5
 # 9 GB for 8 GB of weights.
 MOST_MEMORY_BEYOND_WEIGHTS = 1e9
 
@@ -78,9 +77,14 @@ def side(name: str, source: Path, threads: int) -> Iterator[Side]:
             process.kill()
 
 
+def model_name(layers: int) -> str:
+    """Return the name under which a model is stored."""
+    return "llama-3-8b" if layers == LLAMA_3_8B.layers else f"llama-3-8b-{layers}l"
+
+
 def stored_model(folder: Path, layers: int) -> Path:
     """Return our model's folder; it is built if it is not there."""
-    name = f"llama-3-8b-{layers}l"
+    name = model_name(layers)
     found = folder / "models" / name
     if not (found / "manifest.json").exists():
         options = ["--layers", str(layers), "--context", str(CONTEXT), "--seed", str(SEED)]
@@ -90,14 +94,14 @@ def stored_model(folder: Path, layers: int) -> Path:
 
 def rivals_model(folder: Path, layers: int) -> Path:
     """Return llama.cpp's file; it is written if it is not there."""
-    found = folder / f"llama-3-8b-{layers}l.gguf"
+    found = folder / f"{model_name(layers)}.gguf"
     if not found.exists():
         write_gguf(found.with_suffix(".part"), replace(LLAMA_3_8B, layers=layers), SEED)
         found.with_suffix(".part").rename(found)
     return found
 
 
-def measure(layers: int, threads: int, folder: str) -> int:
+def measure(layers: int, threads: int, rounds: int, folder: str) -> int:
     """Print the figures; return how many limits were missed."""
     with ExitStack() as stack:
         place = Path(folder or stack.enter_context(tempfile.TemporaryDirectory())).absolute()
@@ -108,16 +112,17 @@ def measure(layers: int, threads: int, folder: str) -> int:
         theirs = None
         if find_spec("llama_cpp"):
             theirs = stack.enter_context(side("theirs", rivals_model(place, layers), threads))
+        sides = [one for one in (ours, theirs) if one is not None]
+        for one in sides:
+            # This brings the files into memory.
+            one.ask("decode")
         bandwidth = 0.0
-        # The first turn brings the files into memory.
-        for turn in range(ROUNDS + 1):
+        for _ in range(rounds):
             for task in ("prefill", "decode"):
-                for one in (ours, theirs):
-                    if one is not None:
-                        if turn == 0:
-                            one.best.clear()
-                        one.take_turn(task)
+                for one in sides:
+                    one.take_turn(task)
                 bandwidth = max(bandwidth, reader.ask("read")["bytes_a_second"])
+        ours.take_turn("dispute")
         weights = (model / "constants.bin").stat().st_size
         return report(layers, threads, weights, bandwidth, ours, theirs)
 
@@ -148,9 +153,15 @@ def report(
     share = ours.rate("decode", DECODED) * read / bandwidth
     decode = ours.best["decode"]
     hashing = decode["hashing_seconds"] / decode["seconds"]
+    dissection = ours.best["dispute"]["dissection"] / ours.best["dispute"]["seconds"]
     checks = [
         (f"of {bandwidth / 1e9:.1f} GB/s that memory gives", share, share >= LEAST_OF_BANDWIDTH),
         ("of a run spent on hashing", hashing, hashing < MOST_HASHING),
+        (
+            f"runs of {DISPUTED} positions for the first dissection",
+            dissection,
+            dissection <= MOST_DISSECTION,
+        ),
         (
             "GB beyond the weights",
             (memories[0]["all"] - weights) / 1e9,

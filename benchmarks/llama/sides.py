@@ -1,9 +1,10 @@
 """What is measured, each in a process of its own: `python -m benchmarks.llama.sides SIDE ...`.
 
 A side prints one JSON object when it is ready, then one for each task that it reads, a line each:
-`prefill` is a prompt of PROMPT tokens, `decode` DECODED tokens one by one, `memory` what is
-resident. Prefill and decode begin with an empty context and print their seconds: of the processor
-with one thread, since neighbours hardly disturb those, else of the clock.
+`prefill` is a prompt of PROMPT tokens, `decode` DECODED tokens one by one, `dispute` a run of
+DISPUTED positions, half of them prompt, and the first dissection of it, `memory` what is resident.
+All begin with an empty context and print their seconds: of the processor with one thread, since
+neighbours hardly disturb those, else of the clock.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import numpy as np
 
 from infernet.models.sequence.seeded_decoder import LLAMA_3_8B
 
-PROMPT, DECODED = 128, 16
+PROMPT, DECODED, DISPUTED = 128, 16, 64
+# What deployments take.
+ARITY = 28
 CONTEXT = 512
 # Far more than any cache holds.
 _READ_BYTES = 1 << 29
@@ -58,11 +61,13 @@ class Watch:
 
 def ours(folder: str, threads: int) -> dict[str, Task]:
     """Serve the stored model in `folder` by the engine that a miner uses."""
+    from bisection.dissection import cuts
     from infernet.backend.engine import open_engine
     from infernet.backend.hashing import hash_bytes
     from infernet.backend.trace import Trace
     from infernet.models.sequence.request import encode_request
     from infernet.models.store import load_model
+    from interpreter.program import Step
 
     model = load_model(folder, hash_bytes)
     program = model.program
@@ -82,9 +87,17 @@ def ours(folder: str, threads: int) -> dict[str, Task]:
         hashing = watch.time(lambda: trace.final.hash)
         return {"seconds": seconds, "hashing_seconds": hashing}
 
+    def dispute() -> dict[str, Any]:
+        data = encode_request(_PROMPT_TOKENS[: DISPUTED // 2], text.positions, text.vocabulary)
+        trace = Trace(program, data, engine, DISPUTED)
+        seconds = watch.time(lambda: trace.outcome)
+        steps = cuts(Step(0), Step(trace.steps), ARITY)
+        return {"seconds": seconds, "dissection": watch.time(lambda: trace.state_hashes(steps))}
+
     return {
         "prefill": lambda: run(_PROMPT_TOKENS, PROMPT),
         "decode": lambda: run(_PROMPT_TOKENS[:1], DECODED),
+        "dispute": dispute,
     }
 
 
