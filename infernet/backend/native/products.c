@@ -282,7 +282,7 @@ static int multiply_rows(struct job *j, int8_t *lines, int64_t *row_terms, int64
     copy_rows(j, lines, row_terms, w_add);
     struct share share = {.job = j, .panels = (p->columns + WIDTH - 1) / WIDTH};
     size_t work = p->columns * p->depth * (1 + j->lines / 16);
-    int threads = work < 1 << 18 ? 1 : p->threads;
+    int threads = work < 1 << 19 ? 1 : p->threads;
     size_t most = threads > 1 ? (size_t)threads * PARTS : 1;
     share.parts = share.panels < most ? share.panels : most;
     infernet_parallel(multiply_part, &share, share.parts, threads);
