@@ -1,13 +1,27 @@
 """Models on disk: whole or not at all, and checked by root."""
 
+import os
+
 import numpy as np
 import pytest
 
+from infernet.backend.hashing import COARSE_BYTES, hash_bytes, hash_constants
 from infernet.models import store
 from infernet.models.errors import CorruptModel, InvalidOption, UnknownModel, UnusableStore
+from infernet.models.manifest import Coding, Manifest
 from infernet.models.pipeline import Model, renamed
-from infernet.models.store import list_models, load_manifest, load_model, save_model
+from infernet.models.sequence.draft import Draft
+from infernet.models.store import (
+    list_models,
+    load_manifest,
+    load_model,
+    save_model,
+    verify_model,
+)
 from interpreter import machine
+from interpreter.errors import InvalidProgram
+from interpreter.operators import Embed
+from interpreter.tensors import DType
 from tests.unit.models.nets import Net, import_net, safe_weights
 
 
@@ -136,3 +150,55 @@ def test_the_list_has_the_shipped_models_and_the_users_own():
     save_model(small_model())
     found = {entry.name: entry.is_shipped for entry in list_models()}
     assert found == {"digits": True, "net": False}
+
+
+def large_model() -> Model:
+    """Return a model whose constants are large enough for a coarse tree."""
+    rows = (COARSE_BYTES >> 8) + 300
+    words = np.random.default_rng(2).integers(-128, 128, (rows, 256), np.int8)
+    draft = Draft(DType.I32, (1, 1, 1, 1))
+    row = draft.begin(DType.I8, 1, 256)
+    sizes = (1, 256, 0, DType.I32, 1, 0, rows, draft.bytes_of(words), 0)
+    draft.put(Embed(row.slot, DType.I8, *sizes))
+    program = draft.finish(row, (1, 1, 1, 256), hash_bytes=hash_constants)
+    coding = Coding(1.0, 0, (1, 1), "int32", "flat")
+    manifest = Manifest("large", program.root.hex(), "", "", "float", coding, coding, None)
+    return Model(program, manifest)
+
+
+def test_large_constants_are_hashed_when_they_change_or_when_asked_for() -> None:
+    model = large_model()
+    folder = save_model(model)
+    found = load_model("large", hash_bytes)
+    assert found.program.root == model.program.root
+    leaf = len(model.program.constants) // 512
+    assert found.program.constants_tree.path(leaf) == model.program.constants_tree.path(leaf)
+    constants = folder / "constants.bin"
+    before = constants.stat()
+    with constants.open("r+b") as file:
+        file.seek(leaf * 256)
+        file.write(b"\x55\xaa\x55\xaa")
+    with pytest.raises(CorruptModel, match="do not hash"):
+        load_model("large", hash_bytes)
+    # A change that left the time as it was is found by a full check, or by a proof of its bytes.
+    os.utime(constants, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(InvalidProgram, match="have changed on disk"):
+        load_model("large", hash_bytes).program.constants_tree.path(leaf)
+    with pytest.raises(CorruptModel, match="do not hash"):
+        verify_model("large", hash_bytes)
+
+
+def test_hashes_that_are_missing_or_old_are_made_anew() -> None:
+    folder = save_model(large_model())
+    tree = folder / "constants.tree"
+    original = tree.read_bytes()
+    os.utime(folder / "constants.bin")
+    for content in (None, original, original[:-32], b""):
+        if content is None:
+            tree.unlink()
+        else:
+            tree.write_bytes(content)
+        load_model("large", hash_bytes)
+        verify_model("large", hash_bytes)
+        assert tree.read_bytes()[16:] == original[16:]
+        assert tree.read_bytes()[:16] != original[:16]
