@@ -185,6 +185,46 @@ def test_long_rows_of_every_magnitude(name: str, level: str) -> None:
         require_every_tensor(SequenceEngine(program), np.zeros(1, np.uint8), 1)
 
 
+EXTREMES = {
+    dtype: [dtype.minimum, dtype.minimum + 1, -1, 0, 1, dtype.maximum - 1, dtype.maximum]
+    for dtype in (DType.I16, DType.I32)
+}
+
+
+@pytest.mark.parametrize("mode", [0, 2])
+@pytest.mark.parametrize("a_dtype", EXTREMES)
+def test_scales_at_the_bounds_of_32_bits(a_dtype: DType, mode: int, level: str) -> None:
+    values = np.resize(np.array(EXTREMES[a_dtype], np.int64), 32)
+    ends = (-(2**31), -1, 1, 2**20 + 1, 2**31 - 1)
+    divisors = np.array([1, 3, 2**20 + 1, 2**31 - 1, 2**51 + 1, 2**52 + 1, 2**62]) if mode else None
+    cases = [(bias, m, shift) for bias in ends for m in ends for shift in (0, 1, 2, 21, 31, 32, 62)]
+    for number, (bias, m, shift) in enumerate(cases):
+        rows = 1 if divisors is None else len(divisors)
+        builder = Wide(0)
+        a = builder.source(a_dtype, np.tile(values, rows))
+        b = 0 if divisors is None else builder.source(DType.I64, divisors)
+        dst = builder.target(DType.I32, 32 * rows)
+        kinds = (a_dtype, DType.I64 if mode else DType.U8, mode, shift, number % 2, -1)
+        ends_of = (DType.I32.minimum, DType.I32.maximum, rows if mode else 0, 0)
+        builder.builder.add(
+            Scale(dst, DType.I32, rows, 32, a, b, *kinds, bias, m, bias // 3, *ends_of)
+        )
+        program = builder.builder.finish(dst)
+        require_every_tensor(SequenceEngine(program), np.zeros(1, np.uint8), 1)
+
+
+def test_a_pick_among_weights_whose_sum_wraps() -> None:
+    weights = np.full(1024, 2**62)
+    for draw in (0, 2**62 - 1, 2**62, 2**63 - 1):
+        wide = Wide(0)
+        a, b = wide.source(DType.I64, weights), wide.source(DType.I64, np.array([draw]))
+        dst = wide.target(DType.I32, 1)
+        kinds = (DType.I32, DType.I64, DType.I64)
+        wide.builder.add(Reduce(dst, a, b, *kinds, 1, 1024, ReduceKind.PICK))
+        program = wide.builder.finish(dst)
+        require_every_tensor(SequenceEngine(program), np.zeros(1, np.uint8), 1)
+
+
 # Attention in miniature: the input's rows are appended to a kept tensor that a product reads.
 
 POSITIONS, HEADS, WIDTH = 6, 2, 5
