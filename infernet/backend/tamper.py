@@ -24,7 +24,7 @@ from interpreter import machine
 from interpreter.machine import OneStepProof, Outcome
 from interpreter.memory import LiveMemory, Register
 from interpreter.merkle import Hash, digest
-from interpreter.operators import Begin, Copy, End, Free, Halt
+from interpreter.operators import Begin, Copy, End, Free, Halt, Instruction, MatMul
 from interpreter.program import Location, Program, Step
 from interpreter.state import State, final_state, wrap_i64
 from interpreter.tensors import TensorType
@@ -33,6 +33,7 @@ from .engine import kept_in
 from .errors import TraceError
 from .exposed import Exposed
 from .hashing import hash_bytes
+from .products import product
 from .states import States, prove_halted, root_of
 from .timeline import Version
 from .trace import Trace
@@ -249,7 +250,7 @@ class TamperedTrace:
             is_false = (iteration, index) == (self.where.iteration, self.where.operator)
             if isinstance(instruction, Halt) and instruction.fires(iteration, memory) != is_false:
                 return found, True
-            machine.apply_whole(instruction, iteration, memory)
+            _apply(instruction, iteration, memory)
             if target := instruction.destination:
                 register = memory.slots[target.slot]
                 assert register is not None
@@ -329,6 +330,22 @@ class TamperedTrace:
             states.liar = self
             self._insides[iteration] = states
         return self._insides[iteration]
+
+
+def _apply(instruction: Instruction, iteration: int, memory: LiveMemory) -> None:
+    """Execute an operator as the machine does, products compiled: large models have many."""
+    if not isinstance(instruction, MatMul):
+        machine.apply_whole(instruction, iteration, memory)
+        return
+    registers = [
+        memory.slots[operand.slot] for operand in (*instruction.sources, instruction.destination)
+    ]
+    tensors = [each.data.view(each.kind.dtype.numpy) for each in registers if each is not None]
+    a, b = instruction.matrices(memory.constants, tensors[:-1])
+    out = tensors[-1].reshape(instruction.batches, instruction.rows, instruction.cols)
+    zeros = instruction.a_walk.zero, instruction.b_walk.zero
+    for batch in range(instruction.batches):
+        product(a[batch], b[batch // instruction.group], *zeros, out[batch])
 
 
 class _TamperedStates(States):

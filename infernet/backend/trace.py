@@ -134,6 +134,9 @@ class Trace:
             elif step < self.steps:
                 where = self.program.locate(step, self.iterations)
                 inner.setdefault(where.iteration, []).append(step)
+        if self.steps in steps and self.iterations - 1 not in inner:
+            # Engines show the inside of the run that they have just made, without another one.
+            self.outcome  # noqa: B018
         for iteration, inside in self._insides(sorted(inner)):
             if inside is not None:
                 found |= {step: inside.state(step) for step in inner[iteration]}

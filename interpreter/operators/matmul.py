@@ -195,9 +195,7 @@ class MatMul(Folding):
     def whole(
         self, iteration: int, constants: Bytes, sources: Sequence[Tensor], destination: Tensor
     ) -> None:
-        weights = constants.view(self.b_dtype.numpy) if self.is_constant else sources[1]
-        a = _view(sources[0], self.a_walk, self.batches, self.rows, self.length)
-        b = _view(weights, self.b_walk, self.b_batches, self.cols, self.length)
+        a, b = self.matrices(constants, sources)
         out = destination.reshape(self.batches, self.rows, self.cols)
         low, high = self.dst_dtype.minimum, self.dst_dtype.maximum
         exact = self._exact_dtype()
@@ -209,6 +207,14 @@ class MatMul(Folding):
                 part = b[batch // self.group, first:last].astype(exact)
                 sums = x @ (part - exact(self.b_walk.zero)).T
                 out[batch, :, first:last] = np.clip(sums.astype(np.int64), low, high)
+
+    def matrices(self, constants: Bytes, sources: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return `a [batches, rows, length]` and `b [b_batches, cols, length]` without a copy."""
+        weights = constants.view(self.b_dtype.numpy) if self.is_constant else sources[1]
+        return (
+            _view(sources[0], self.a_walk, self.batches, self.rows, self.length),
+            _view(weights, self.b_walk, self.b_batches, self.cols, self.length),
+        )
 
     def _exact_dtype(self) -> type[np.float64 | np.int64]:
         """Return a type in which every partial sum is an exact integer.
