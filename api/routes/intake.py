@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
 from infernet.chain.records import Address, Seconds, Wei
-from infernet.models.text import Message, Prompt
+from infernet.models.text import Message, Prompt, request_seed
 
 from ..errors import InvalidTask, MalformedBody, UnsupportedType
 from ..schemas.given import MOST_BATCH, MessagesForm, Sampled, SignedTerms, Terms, TextForm
@@ -33,7 +33,7 @@ from ..service.terms import (
     TextInput,
     Wish,
 )
-from ..service.text import fresh_seed, request_seed
+from ..service.text import fresh_seed
 
 JSON, NPY, RAW, MULTIPART = (
     "application/json",

@@ -9,7 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from infernet.chain.records import Wei
-from infernet.models.text import Message, Prompt
+from infernet.models.text import Message, Prompt, request_seed
 
 from ..errors import InvalidMember
 from ..schemas.openai import (
@@ -21,7 +21,7 @@ from ..schemas.openai import (
     Sampled,
 )
 from ..service.terms import TextInput, Wish
-from ..service.text import fresh_seed, request_seed
+from ..service.text import fresh_seed
 from .intake import content_of
 
 A = TypeVar("A", bound=Asked)

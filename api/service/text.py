@@ -47,11 +47,6 @@ def has_classes(manifest: Manifest) -> bool:
     return manifest.text is None or manifest.text.task == "classify"
 
 
-def request_seed(number: int) -> bytes:
-    """Return the seed of a program for a number: SHA-256 of its decimal digits."""
-    return sha256(str(number).encode()).digest()
-
-
 def fresh_seed(idempotency_key: str | None) -> int:
     """Return a seed that nobody asked for: random, or the same one for the same key."""
     if idempotency_key is None:

@@ -62,6 +62,8 @@ def page(task: Task) -> Iterator[str]:
         yield f"  executor   {task.executor}"
     if task.assertion_id:
         yield f"  result     {task.assertion_id}"
+    if task.text:
+        yield f"  prompt     {quoted(task.text.prompt)}"
     if task.output:
         yield f"  output     {result(task)}"
     if task.state is State.ASSERTED and task.window_end:
@@ -79,11 +81,22 @@ def row(task: Task) -> tuple[str, ...]:
 
 
 def result(task: Task) -> str:
-    """Return an output's largest elements, and how sure they are."""
+    """Return an output's text, or its largest elements, and how sure that is."""
     if task.output is None:
         return "none"
+    if task.text and task.text.output is not None:
+        made = f"{task.text.made_tokens} tokens, {task.text.finish_reason}"
+        return f"{quoted(task.text.output)} ({made}); {task.output.finality}"
     told = (f"{each.label or each.index} ({each.value:g})" for each in task.output.highest)
     return f"{', '.join(told)}; {task.output.finality}"
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes on one line: nothing in it reaches the terminal as a command."""
+    shown = (
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+    return f'"{"".join(shown)}"'
 
 
 def line(event: Event) -> str:

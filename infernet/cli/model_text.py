@@ -13,13 +13,12 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from api.service.text import request_seed
 from infernet.backend.engine import Engine, open_engine
 from infernet.backend.hashing import hash_bytes
 from infernet.models.errors import InvalidOption
 from infernet.models.manifest import Manifest, Task
 from infernet.models.store import load_model
-from infernet.models.text import Codec, Sampling
+from infernet.models.text import Codec, Sampling, request_seed
 
 from .model_show import AsJson, ModelName, err, out
 

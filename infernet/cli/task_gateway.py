@@ -13,7 +13,16 @@ from rich.live import Live
 
 from infernet.audit.ids import find_id
 from infernet.backend.hashing import hash_bytes
-from infernet.client import Client, Event, Patience, State, TaskId, Wei, WithoutResult
+from infernet.client import (
+    Client,
+    Event,
+    Patience,
+    State,
+    TaskId,
+    Text,
+    Wei,
+    WithoutResult,
+)
 from infernet.config import Config, ConfigError
 from infernet.models.store import load_model
 
@@ -46,7 +55,7 @@ def gateway_of(settings: Config, flag: str | None, *chain_flags: str | None) -> 
 def submit(
     url: str,
     model: str,
-    inputs: Sequence[Path],
+    inputs: Sequence[Path | Text],
     count: int | None,
     *,
     iterations: int,
@@ -56,15 +65,15 @@ def submit(
     as_json: bool,
 ) -> None:
     """Have tasks accepted, print their ids, and wait until all are final if that is wanted."""
-    paths = inputs or choose_inputs(model, load_model(model, hash_bytes), None)
-    screen, wanted, found = Screen.open(to_stderr=True), count or len(paths), list[TaskId]()
+    given = inputs or choose_inputs(model, load_model(model, hash_bytes), None)
+    screen, wanted, found = Screen.open(to_stderr=True), count or len(given), list[TaskId]()
     with _client(url) as client:
         try:
             with screen.progress(f"submitting {wanted} runs of {model}", wanted) as advance:
                 for number in range(wanted):
                     accepted = client.submit(
                         model,
-                        paths[number % len(paths)],
+                        given[number % len(given)],
                         fee_wei=None if fee_wei is None else Wei(fee_wei),
                         deadline_seconds=deadline_seconds,
                         iterations=iterations,

@@ -22,7 +22,7 @@ from infernet.models.images import read_input
 from infernet.models.pipeline import Model
 from infernet.models.store import load_model
 
-from . import task_gateway
+from . import task_gateway, task_text
 from .console import Screen
 from .demo_scene import choose_inputs
 from .options import (
@@ -64,6 +64,10 @@ def submit(
             "the gateway's."
         ),
     ] = None,
+    text: task_text.Prompt = None,
+    max_tokens: task_text.MaxTokens = None,
+    temperature: task_text.Temperature = 0.0,
+    seed: task_text.Seed = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all are final.")] = False,
     gateway: GatewayUrl = None,
     config: ConfigFile = None,
@@ -76,11 +80,14 @@ def submit(
     """Ask for runs of a model; the inputs travel to the chain, the fees are locked there."""
     settings = load(config, seam_flags(rpc, contracts, keystore, passphrase_file, gateway)).config
     use_data_dir(settings)
+    said = task_text.text_of(text, max_tokens, temperature, seed)
+    if said and (inputs or iterations != 1):
+        raise ConfigError("--text excludes files and --iterations; leave out one or the others")
     if url := gateway_of(settings, gateway, rpc, contracts, keystore, passphrase_file):
         task_gateway.submit(
             url,
             model,
-            inputs or [],
+            [said] if said else inputs or [],
             count,
             iterations=iterations,
             fee_wei=None if fee is None else _fee(fee),
@@ -91,8 +98,9 @@ def submit(
         return
     fee_wei, seconds = _fee(fee or _FEE), _deadline(deadline or _DEADLINE)
     stored = load_model(model, hash_bytes)
-    data = _inputs(model, stored, inputs or [])
-    screen, wanted = Screen.open(to_stderr=True), count or len(data)
+    data = [] if said else _inputs(model, stored, inputs or [])
+    runs = [task_text.run_of(model, said)] if said else [(each, iterations) for each in data]
+    screen, wanted = Screen.open(to_stderr=True), count or len(runs)
     found: list[TaskId] = []
     with open_till(settings) as (board, wallet):
         until = Seconds(board.chain.next_timestamp() + seconds)
@@ -100,8 +108,9 @@ def submit(
         try:
             with screen.progress(f"requesting {wanted} runs of {model}", wanted) as advance:
                 for number in range(wanted):
-                    request = Request(root, fee_wei, until, secrets.randbits(63), iterations)
-                    one, value = data[number % len(data)], _missing(board, wallet, fee_wei)
+                    one, times = runs[number % len(runs)]
+                    request = Request(root, fee_wei, until, secrets.randbits(63), times)
+                    value = _missing(board, wallet, fee_wei)
                     task_id, _ = board.market.request_with_input(wallet, request, one, value)
                     found.append(task_id)
                     advance(number + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -50,6 +51,11 @@ class Sampling:
     max_tokens: int | None = None
     temperature: float = 0.0
     seed: bytes = bytes(SEED_BYTES)
+
+
+def request_seed(number: int) -> bytes:
+    """Return the seed of a request for a number: SHA-256 of its decimal digits."""
+    return sha256(str(number).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
