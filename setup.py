@@ -6,7 +6,14 @@ Without a C compiler the package installs all the same; hashlib and NumPy do the
 from setuptools import Extension, setup
 
 PRODUCTS = ("products.c", "pool.c")
-PRODUCTS_HEADERS = ("products.h", "products_dots.h", "products_settle.h", "pool.h")
+PRODUCTS_HEADERS = (
+    "products.h",
+    "products_dots.h",
+    "products_portable.h",
+    "products_settle.h",
+    "products_vectors.h",
+    "pool.h",
+)
 MACHINE_HEADERS = (
     "machine.h",
     "machine_control.h",

@@ -63,44 +63,7 @@ struct columns {
 
 /* Write dots of lines, whose depth begins at `a`, with columns, and sums of the columns, which
  * count only where `a_add` is not 0. */
-static void dots_portable(const struct job *j, const int8_t *a, const struct columns *w,
-                          struct scratch *s)
-{
-    for (size_t c = 0; c < w->count; c++) {
-        const uint8_t *column = w->at + w->stride * (ptrdiff_t)c;
-        s->w_sums[c] = 0;
-        for (size_t k = 0; k < w->depth; k++)
-            s->w_sums[c] += column[k] ^ w->flip;
-        for (size_t line = 0; line < j->lines; line++) {
-            const int8_t *row = a + j->stride * line;
-            int32_t dot = 0;
-            for (size_t k = 0; k < w->depth; k++)
-                dot += row[k] * (column[k] ^ w->flip);
-            s->dots[WIDTH * line + c] = dot;
-        }
-    }
-}
-
-static int64_t copy_bytes_portable(const uint8_t *from, size_t count, uint8_t flip, int8_t *to)
-{
-    int32_t sum = 0;
-    for (size_t k = 0; k < count; k++) {
-        to[k] = (int8_t)(from[k] ^ flip);
-        sum += to[k];
-    }
-    return sum;
-}
-
-static int64_t copy_words_portable(const int16_t *from, size_t count, int8_t *low, int8_t *high)
-{
-    int64_t sum = 0;
-    for (size_t k = 0; k < count; k++) {
-        low[k] = (int8_t)((uint8_t)from[k] ^ 0x80);
-        high[k] = (int8_t)((uint16_t)from[k] >> 8);
-        sum += low[k] + 256 * high[k];
-    }
-    return sum;
-}
+#include "products_portable.h"
 
 #define NAME(x) x##_portable
 #define TARGET
@@ -128,7 +91,8 @@ static const struct kernel {
     int64_t (*copy_bytes)(const uint8_t *, size_t count, uint8_t flip, int8_t *);
     int64_t (*copy_words)(const int16_t *, size_t count, int8_t *low, int8_t *high);
 } kernels[] = {
-#define KERNEL(name, x) {name, dots_##x, settle_##x, add_##x, finish_##x, copy_bytes_##x, copy_words_##x}
+#define KERNEL(name, x) \
+    {name, dots_##x, settle_##x, add_##x, finish_##x, copy_bytes_##x, copy_words_##x}
     KERNEL("portable", portable),
 #if defined(__x86_64__)
     KERNEL("AVX2", avx2),
