@@ -9,6 +9,7 @@ import typer
 
 from infernet.client import Text
 from infernet.config import ConfigError
+from infernet.models.errors import InvalidInput
 from infernet.models.text import Codec, Sampling, request_seed
 
 Prompt = Annotated[
@@ -46,6 +47,9 @@ def run_of(model: str, text: Text) -> tuple[bytes, int]:
     seed = text.seed
     if seed is None:
         seed = secrets.randbits(_SEED_BITS) if text.temperature else 0
+    tokens, most = codec.tokens_of(text.prompt), codec.text.positions
+    if len(tokens) > most:
+        raise InvalidInput(f"the text has {len(tokens)} tokens; '{model}' takes {most}")
     sampling = Sampling(text.max_tokens, text.temperature, request_seed(seed))
-    found = codec.encode_request(text.prompt, sampling)
+    found = codec.encode_request(tokens, sampling)
     return found.data.tobytes(), found.iterations

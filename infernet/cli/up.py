@@ -24,7 +24,14 @@ from infernet.local.folder import Folder, Notes
 from infernet.local.network import CHAIN, FISHERMAN, GATEWAY, MINER, Network
 from infernet.local.supervisor import Supervisor, names
 from infernet.models.pipeline import Model
-from infernet.models.store import data_dir, list_models, load_model, save_model, shipped_dir
+from infernet.models.store import (
+    copy_model,
+    data_dir,
+    find_model,
+    list_models,
+    load_model,
+    shipped_dir,
+)
 
 from .chain import Engine
 from .console import Screen
@@ -95,7 +102,7 @@ def adopt(home: Folder, wanted: list[str]) -> list[Model]:
         model = load_model(each, hash_bytes)
         shipped = shipped_dir() / model.manifest.name
         if not shipped.is_dir() or load_model(shipped).program.root != model.program.root:
-            save_model(model, folder=home.data / "models")
+            copy_model(find_model(each), home.data / "models")
         found.append(model)
     return found
 

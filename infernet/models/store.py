@@ -131,6 +131,30 @@ def save_model(
     return target
 
 
+def copy_model(source: Path, parent: Path) -> Path:
+    """Copy a stored model's folder to other models and return the copy; what is there stays.
+
+    Raises InvalidOption where another model has that name, UnusableStore for a full disk.
+    """
+    target = parent / check_name(load_manifest(source).name)
+    if target.exists():
+        if _stored_root(target) != _stored_root(source):
+            raise InvalidOption(
+                f"a different model is stored in {target}; import one of them under another name"
+            )
+        return target
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=parent) as fresh:
+            # With its times, which say that large constants are those that were hashed.
+            shutil.copytree(source, Path(fresh) / "new").rename(target)
+    except OSError as error:
+        raise UnusableStore(
+            f"{source} cannot be copied to {target}: {error.strerror or error}; make room there"
+        ) from None
+    return target
+
+
 def _describe(model: Model, folder: Path, tokenizer: str | None) -> None:
     """Write all but the constants."""
     program = model.program

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from infernet.cli.gateway_view import quoted
 from infernet.client import Client, Text
 from infernet.client.answers import Finality
+from tests.unit.cli.test_task_commands import _PASSPHRASE as PASSPHRASE
+from tests.unit.cli.test_task_commands import answer, new_requester, refusal
 
 from .village import CONTEXT, EMBEDDER, MADE, SORTER, TALKER, Village
+
+Told = pytest.CaptureFixture[str]
 
 WICKED = "<script>alert(1)</script>"
 
@@ -149,3 +156,49 @@ def test_the_python_client_sends_texts(village: Village) -> None:
     assert task.text.prompt == "go" and task.text.output
     assert again.text is not None and again.text.prompt == "go"
     assert models[TALKER] == "generate"
+
+
+def test_the_command_line_sends_texts_to_a_gateway(
+    village: Village, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Told
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INFERNET_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("INFERNET_API_KEY", village.key)
+    monkeypatch.setenv("INFERNET_GATEWAY_URL", village.url)
+    submit = ("task", "submit", TALKER, "--text")
+    (task_id,) = json.loads(answer(capfd, *submit, "go", "--max-tokens", "40", "--json"))
+    text = asserted(village, task_id)["text"]
+    shown = answer(capfd, "task", "show", task_id)
+    assert 'prompt     "go"' in shown
+    assert f"{quoted(text['output'])} ({MADE + 1} tokens, stop); pending" in shown
+    found = json.loads(answer(capfd, "task", "show", task_id, "--json"))
+    assert found["text"] == text and found["highest"] == []
+    options = ("--max-tokens", "2", "--temperature", "0.5", "--seed", "9", "--json")
+    answer(capfd, *submit, "go", *options)
+    assert "has 65 tokens" in refusal(capfd, 3, *submit, "x" * 64)
+    assert "--text excludes" in refusal(capfd, 2, *submit, "go", "--iterations", "3")
+    assert "--text excludes" in refusal(capfd, 2, *submit, "go", "picture.png")
+    assert "are for --text" in refusal(capfd, 2, "task", "submit", TALKER, "--max-tokens", "3")
+
+
+def test_the_command_line_puts_texts_on_chain(
+    village: Village, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Told
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INFERNET_DATA_DIR", str(village.data))
+    (tmp_path / "passphrase").touch(mode=0o600)
+    (tmp_path / "passphrase").write_text(f"{PASSPHRASE}\n")
+    (tmp_path / "contracts.json").write_text(village.contracts.deployment.to_json())
+    new_requester(tmp_path / "key.json", village.node)
+    seam = ("--rpc", village.node.url, "--contracts", "contracts.json", "--keystore", "key.json")
+    command = ("task", "submit", TALKER, "--text", "go", "--passphrase-file", "passphrase", *seam)
+    (task_id,) = json.loads(answer(capfd, *command, "--max-tokens", "40", "--json"))
+    village.until(lambda: known(village, task_id))
+    text = asserted(village, task_id)["text"]
+    assert (text["prompt"], text["made_tokens"]) == ("go", MADE + 1)
+    told = refusal(capfd, 3, "task", "submit", TALKER, "--text", "x" * 70, *command[5:])
+    assert "has 71 tokens" in told
+
+
+def known(village: Village, task_id: str) -> bool:
+    return httpx.get(f"{village.url}/v1/tasks/{task_id}", headers=village.headers).is_success

@@ -71,6 +71,7 @@ class Village:
     key: str
     reader: str
     poor: str
+    data: Path
     models: dict[str, Model]
     codecs: dict[str, Codec]
     contracts: Contracts
@@ -186,7 +187,7 @@ def _gateway_on(
     app = create_app(Config(data=DataTable(dir=folder)), opener)
     with served(app, lambda: send_away(app)) as url:
         by_name = {model.manifest.name: model for model in models}
-        yield Village(url, node, held[0], key, reader, poor, by_name, codecs, contracts)
+        yield Village(url, node, held[0], key, reader, poor, folder, by_name, codecs, contracts)
 
 
 @contextmanager
