@@ -22,6 +22,8 @@ enum {
 };
 enum { INPUT, KEPT, ARENA, NONE, REGIONS = NONE };
 enum { SCRATCH = 3 };
+/* Bytes read and written from which on threads share the positions of a wave. */
+enum { WORTH_A_THREAD = 4096 };
 
 enum {
     OP_BEGIN = 0x01, OP_HALT = 0x05, OP_MATMUL = 0x12, OP_REDUCE = 0x13, OP_SCALE = 0x23,
@@ -81,6 +83,56 @@ static const char *choose(int widest)
     return name;
 }
 
+/* A row at some positions: `at`, the operands of the first. */
+struct step {
+    const int64_t *row;
+    char *at[3];
+    const uint8_t *constants;
+    const struct wave *wave;
+};
+
+static struct call call_at(const struct step *s, size_t i)
+{
+    const int64_t *t = s->row;
+    char *of[3];
+    for (int k = 0; k < 3; k++)
+        of[k] = s->at[k] ? s->at[k] + t[DST_STEP + k] * (int64_t)i : NULL;
+    return (struct call){t + FIELDS, (int)t[DST_TYPE], (int)t[A_TYPE], (int)t[B_TYPE], of[0], of[1],
+                         of[2], s->constants, s->wave->positions[i]};
+}
+
+static void apply(void *context, size_t i)
+{
+    struct call c = call_at(context, i);
+    operators[((struct step *)context)->row[OPCODE]](&c);
+}
+
+static int multiply(const struct step *s)
+{
+    const int64_t *t = s->row;
+    struct call c = call_at(s, 0);
+    /* Positions that share their second operand make one product. */
+    if (t[B_STEP] == 0)
+        return matmul(&c, s->wave, (size_t)t[A_STEP], (size_t)t[DST_STEP]);
+    int failed = 0;
+    for (size_t i = 0; i < s->wave->count && !failed; i++) {
+        struct wave one = {s->wave->positions + i, 1, s->wave->threads};
+        c = call_at(s, i);
+        failed = matmul(&c, &one, 0, 0);
+    }
+    return failed;
+}
+
+static int any_halts(const struct step *s)
+{
+    int found = 0;
+    for (size_t i = 0; i < s->wave->count; i++) {
+        struct call c = call_at(s, i);
+        found |= halts(&c);
+    }
+    return found;
+}
+
 /* Run a table at all positions of a wave; return the row that halts one of them, -1 if none does,
  * -2 where memory ran out. */
 static Py_ssize_t run(const int64_t *table, size_t rows, char *const regions[REGIONS],
@@ -88,28 +140,19 @@ static Py_ssize_t run(const int64_t *table, size_t rows, char *const regions[REG
 {
     for (size_t row = 0; row < rows; row++) {
         const int64_t *t = table + row * WIDTH;
-        char *at[3];
+        struct step s = {t, {NULL, NULL, NULL}, constants, wave};
         for (int i = 0; i < 3; i++)
-            at[i] = t[DST_REGION + i] == NONE ? NULL : regions[t[DST_REGION + i]] + t[DST + i];
-        struct call c = {t + FIELDS, (int)t[DST_TYPE], (int)t[A_TYPE], (int)t[B_TYPE], at[0], at[1],
-                         at[2], constants, wave->positions[0]};
-        if (t[OPCODE] == OP_MATMUL && t[B_STEP] == 0) {
-            if (matmul(&c, wave, (size_t)t[A_STEP], (size_t)t[DST_STEP]))
-                return -2;
-            continue;
-        }
-        for (size_t i = 0; i < wave->count; i++) {
-            struct wave one = {wave->positions + i, 1, wave->threads};
-            c.position = wave->positions[i];
-            if (t[OPCODE] == OP_HALT && halts(&c))
+            if (t[DST_REGION + i] != NONE)
+                s.at[i] = regions[t[DST_REGION + i]] + t[DST + i];
+        if (t[OPCODE] == OP_HALT) {
+            if (any_halts(&s))
                 return (Py_ssize_t)row;
-            if (t[OPCODE] == OP_MATMUL && matmul(&c, &one, 0, 0))
+        } else if (t[OPCODE] == OP_MATMUL) {
+            if (multiply(&s))
                 return -2;
-            if (operators[t[OPCODE]])
-                operators[t[OPCODE]](&c);
-            c.dst = at[0] + t[DST_STEP] * (int64_t)(i + 1);
-            c.a = at[1] + t[A_STEP] * (int64_t)(i + 1);
-            c.b = at[2] ? at[2] + t[B_STEP] * (int64_t)(i + 1) : NULL;
+        } else {
+            int threads = t[DST_STEP] + t[A_STEP] >= WORTH_A_THREAD ? wave->threads : 1;
+            infernet_parallel(apply, &s, wave->count, threads);
         }
     }
     return -1;
