@@ -19,7 +19,7 @@ from infernet.chain.connection import embedded_chain
 from infernet.chain.deploy import PRODUCTION, deploy
 from infernet.chain.game import commitment_of
 from infernet.chain.market import Request
-from infernet.chain.records import Seconds
+from infernet.chain.records import Seconds, Wei
 from infernet.chain.wallet import KeySigner, Wallet, faucet
 from interpreter.merkle import tree_of_bytes
 from interpreter.operators import Copy
@@ -81,7 +81,7 @@ def stage_of(input_bytes: int, output_bytes: int) -> Stage:
     """Return the contracts with production's constants and such a program."""
     program, chain = copying_program(input_bytes, output_bytes), embedded_chain()
     deployer = Wallet(chain, KeySigner.create())
-    Wallet(chain, faucet(chain)).transfer(deployer.address, 100 * ETHER)
+    Wallet(chain, faucet(chain)).transfer(deployer.address, Wei(100 * ETHER))
     contracts = deploy(deployer, PRODUCTION)
     contracts.registry.register(deployer, program)
     data = np.random.default_rng(1).integers(0, 256, input_bytes, np.uint8).tobytes()
@@ -93,8 +93,8 @@ def task_gas(stage: Stage) -> TaskGas:
     market, requester, executor = stage.contracts.market, stage.wallet(), stage.wallet()
     stake, root = stage.contracts.registry.floor(stage.program), stage.root
     input_root = tree_of_bytes(np.frombuffer(stage.data, np.uint8)).root
-    stage.contracts.vault.deposit(requester, 10 * FEE)
-    stage.contracts.vault.deposit(executor, 3 * stake)
+    stage.contracts.vault.deposit(requester, Wei(10 * FEE))
+    stage.contracts.vault.deposit(executor, Wei(3 * stake))
     output = stage.truth().output
     for nonce in (1, 2):
         deadline = Seconds(stage.chain.next_timestamp() + 10**6)

@@ -41,12 +41,12 @@ class World:
 
 def coverage(share: float, watchers: int) -> float:
     """Return the probability that at least one of independent watchers checks a result."""
-    return 1 - (1 - share) ** watchers
+    return float(1 - (1 - share) ** watchers)
 
 
 def share_for(covered: float, watchers: int) -> float:
     """Return the share that each of so many watchers has to check for a coverage."""
-    return 1 - (1 - covered) ** (1 / watchers)
+    return float(1 - (1 - covered) ** (1 / watchers))
 
 
 def first_share(share: float, watchers: int) -> float:

@@ -15,9 +15,15 @@ from benchmarks.economics.delay import ways
 from benchmarks.economics.play import EXECUTOR, Executor, Eye, Fisherman, Mind, play
 from benchmarks.economics.svg import Axis, Line, chart
 from benchmarks.economics.worlds import dear_world, image_world, with_gain
+from bisection.game import Player
+from infernet.actors.report import tell_nobody
+from infernet.actors.responder import Responder
+from infernet.backend.tamper import Mutation, TamperedTrace
 from infernet.chain.deploy import PRODUCTION
 from infernet.chain.game import commitment_of
+from infernet.chain.records import GameStatus
 from infernet.chain.wallet import Sent, Wallet
+from interpreter.program import Step
 from tests.stage import Stage, new_stage
 from tests.unit.fisherman.lies import assert_all, play_out, tell_lie
 
@@ -27,7 +33,8 @@ ASSUMED = derive.Assumptions()
 
 @pytest.fixture(scope="module")
 def stage() -> Stage:
-    return new_stage()
+    # Two dissections: the challenger proves the last step, so that nobody waits for a clock.
+    return new_stage(seed=0)
 
 
 def wealth(stage: Stage, *wallets: Wallet) -> int:
@@ -59,6 +66,40 @@ def test_playing_both_sides_of_a_lie_costs_on_chain_what_the_ledger_says(stage: 
     world = replace(image_world(gas_price_gwei=0), terms=asked, stake_wei=stake)
     assert asked.floor_wei == stake
     assert lost == terms.burn_of(stake) == sybils.own_lie(world, 1).owner_wei
+
+
+def test_a_liar_that_challenges_itself_later_keeps_the_reward(stage: Stage) -> None:
+    with stage.rewound() as stage:
+        lie, games, vault = tell_lie(stage, share=0.2), stage.contracts.games, stage.contracts.vault
+        liar, honest, friend = lie.liar.wallet, stage.wallet(), stage.wallet()
+        stake = stage.contracts.market.assertion(lie.assertion_id).stake
+        watcher, false_run = stage.fisherman(honest), stage.run((stage.steps - 1) // 5, stage.data)
+        watcher.tick()
+        # The friend agrees with the truth where the liar lies, and lies itself at the very end.
+        other_run = TamperedTrace(stage.truth(), Step(stage.steps - 1), Mutation(1, 77))
+        accomplice = stage.fisherman(friend, start_run=lambda *_: other_run)
+        sent = list[Sent]()
+        liar.on_sent = friend.on_sent = sent.append
+        before = wealth(stage, liar, friend)
+        conceding = Responder(stage.contracts, liar, Player.EXECUTOR, "liar", tell_nobody)
+        for _ in range(10):
+            watcher.tick()
+            accomplice.tick()
+            for own in games.challenges(challenger=friend.address):
+                if games.game(own.game_id).status is GameStatus.EXECUTOR_TURN:
+                    conceding.respond(own.game_id, false_run)
+        assert games.is_voided(lie.assertion_id)
+        stage.skip(stage.contracts.game_constants.open_seconds + 1)
+        for _ in range(3):
+            watcher.tick()
+            accomplice.tick()
+        lost = before - wealth(stage, liar, friend) - sum(each.fee for each in sent)
+        first, second = games.challenges(assertionId=lie.assertion_id)
+        assert (first.challenger, second.challenger) == (honest.address, friend.address)
+        assert [each["challenger"] for each in games.events("Rewarded")] == [friend.address]
+        assert lost == terms.burn_of(stake)
+        assert vault.balance(honest.address).locked == 0
+        assert games.game(first.game_id).status is GameStatus.EXECUTOR_TURN, "never answered"
 
 
 def test_lost_challenges_cost_on_chain_what_the_ledger_says(stage: Stage) -> None:
