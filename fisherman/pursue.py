@@ -188,5 +188,6 @@ class OwnMatters:
 def _most_gas(means: Means) -> int:
     """Return the most gas that a game over any held model takes after its commit."""
     arity = means.contracts.game_constants.arity
-    steps = [held.header.steps_per_iteration for held in means.holdings.values()]
+    headers = [held.header for held in means.holdings.values()]
+    steps = [each.steps_per_iteration * each.max_iterations for each in headers]
     return max((gas_after_commit(each, arity) for each in steps), default=0)
