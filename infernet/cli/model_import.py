@@ -137,6 +137,9 @@ def build_(
     vocabulary: Annotated[
         int | None, typer.Option(help="Of llama-3-8b: 128256.", min=258, max=128_256)
     ] = None,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Of bert-tiny: a vector in place of classes.")
+    ] = False,
     positions: Positions = None,
     tokenizer: TokenizerPath = None,
     replace: Replace = False,
@@ -153,6 +156,7 @@ def build_(
                 seed=seed,
                 layers=layers,
                 vocabulary=vocabulary,
+                is_embedder=embed,
                 parts=read_parts(tokenizer) if tokenizer else None,
                 replace_model=replace,
                 progress=bar,
@@ -161,9 +165,9 @@ def build_(
         if topology not in build.TOPOLOGIES:
             known = ", ".join((*build.TOPOLOGIES, *TEXT_TOPOLOGIES))
             raise InvalidOption(f"no topology '{topology}'; known are {known}")
-        if layers or vocabulary or positions or tokenizer:
+        if layers or vocabulary or embed or positions or tokenizer:
             raise InvalidOption(
-                f"{topology} has no --layers, --vocabulary, --positions or --tokenizer"
+                f"{topology} has no --layers, --vocabulary, --embed, --positions or --tokenizer"
             )
         with progress("building") as notice:
             notice("drawing weights")

@@ -28,16 +28,20 @@ def build_text_model(
     seed: int,
     layers: int | None = None,
     vocabulary: int | None = None,
+    is_embedder: bool = False,
     parts: TextParts | None = None,
     replace_model: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> tuple[Model, Path]:
     """Store a model of a shape and return it with its folder.
 
-    `layers`, `vocabulary`: fewer than the shape has, of a decoder alone. `parts`: its tokenizer;
+    `layers`, `vocabulary`: fewer than the shape has, of a decoder alone. `is_embedder`: an encoder
+    gives the mean of its rows and has no classes. `parts`: its tokenizer;
     none means that tokens are bytes.
     """
     if topology == LLAMA_NAME:
+        if is_embedder:
+            raise InvalidOption(f"--embed is of {BERT_TINY_NAME} alone")
         shape = replace(
             LLAMA_3_8B,
             layers=layers or LLAMA_3_8B.layers,
@@ -57,5 +61,7 @@ def build_text_model(
     found = parts or of_bytes(is_encoder=True)
     options = replace(options, source_file=f"built: {topology}, seed {seed}")
     sequences = seeded_sequences(BERT_TINY, seed, _CALIBRATION_LENGTHS)
-    model = import_encoder(seeded_encoder(BERT_TINY, seed), found, options, sequences)
+    real = seeded_encoder(BERT_TINY, seed)
+    real = replace(real, classifier=None) if is_embedder else real
+    model = import_encoder(real, found, options, sequences)
     return model, save_model(model, replace=replace_model, tokenizer=found.tokenizer)
