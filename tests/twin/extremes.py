@@ -36,6 +36,7 @@ OPERATORS = 65_535
 CONSTANTS_BYTES = 1 << 40
 MAX_DIMENSION = (1 << 24) - 1
 MAX_COUNT = 1 << 32
+MAX_ITERATIONS = 1 << 24
 SLOTS = {"dst": 126, "a": 21, "b": 42}
 BYTES = (DType.U8, DType.I8)
 
@@ -58,12 +59,13 @@ def extreme_step(
 ) -> Extreme:
     """Return the proof of step `index` of an operator among 65,535 ones over 2^40 bytes.
 
-    The step is one of any of up to three iterations. `is_zero`: all data is 0, else it is noise.
+    The step is one of any of up to 2^24 iterations. `is_zero`: all data is 0, else it is noise.
     """
     leaf = bytes if is_zero else rng.bytes
     memory = SparseMemory(SLOT_DEPTH, leaf, lambda _: leaf(LEAF_BYTES))
-    iterations = int(rng.integers(1, 4))
-    iteration = int(rng.integers(iterations))
+    most = min(MAX_ITERATIONS, ((1 << 63) - 1) // instruction.steps)
+    iterations = upto(rng, min(most, last_iteration(instruction) + 1))
+    iteration = iterations - 1 if rng.random() < 0.3 else int(rng.integers(iterations))
     accumulator = int(rng.integers(-(2**63), 2**63))
     header = Header(
         slot_depth=SLOT_DEPTH,
@@ -83,7 +85,8 @@ def extreme_step(
     )
     is_end = isinstance(instruction, End)
     position = OPERATORS - 1 if is_end else int(rng.integers(0, OPERATORS - 1))
-    first = header.steps_per_iteration - 1 if is_end else int(rng.integers(0, 2**60))
+    room = header.steps_per_iteration - instruction.steps
+    first = room if is_end else int(rng.integers(room, endpoint=True))
     operator = replace(instruction.encode(), first_step=first)
     where = Location(iteration, position, index)
     machine.execute(operator, header, where, iteration == iterations - 1, memory, accumulator)
@@ -105,6 +108,23 @@ def extreme_step(
     kind = f"{operator.opcode.name} {instruction.note(index).kind}"
     step = Step(iteration * header.steps_per_iteration + first + index)
     return Extreme(digest(header.encode()), iterations, step, proof, kind)
+
+
+def last_iteration(instruction: Instruction) -> int:
+    """Return the last iteration in which all places of an operator lie inside its tensors."""
+    if not isinstance(instruction, Copy):
+        return MAX_ITERATIONS - 1
+    ends = [
+        (count - 1 - start - sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))) // step
+        for count, start, strides, step, sizes in (
+            (instruction.a_count, instruction.a_offset, instruction.a_strides, instruction.a_step,
+             instruction.sizes),
+            (instruction.dst_count, instruction.dst_offset, instruction.dst_strides,
+             instruction.dst_step, instruction.sizes),
+        )
+        if step
+    ]  # fmt: skip
+    return min([*ends, MAX_ITERATIONS - 1])
 
 
 def widest_dot() -> tuple[Instruction, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from interpreter.operators import (
     Combine,
+    Copy,
     Draw,
     Embed,
     Halt,
@@ -25,7 +28,17 @@ from interpreter.operators import (
 from interpreter.operators.base import MAX_ELEMENTS
 from interpreter.tensors import DType, TensorType
 
-from .extremes import CONSTANTS_BYTES, MAX_COUNT, MAX_DIMENSION, SLOTS, clamp, offset, upto, value
+from .extremes import (
+    CONSTANTS_BYTES,
+    MAX_COUNT,
+    MAX_DIMENSION,
+    SLOTS,
+    clamp,
+    copy,
+    offset,
+    upto,
+    value,
+)
 
 DST, A, B = SLOTS["dst"], SLOTS["a"], SLOTS["b"]
 NARROW = (DType.U8, DType.I8, DType.I16)
@@ -167,9 +180,24 @@ def keep(rng: np.random.Generator) -> Instruction:
     return Keep(DST, TensorType(any_of(rng), upto(rng, MAX_COUNT)))
 
 
+def append(rng: np.random.Generator) -> Instruction:
+    """Return a COPY that moves on with the iteration, in steps of any length."""
+    still = copy(rng)
+    assert isinstance(still, Copy)
+    a_room, dst_room = MAX_COUNT - still.a_count, MAX_COUNT - still.dst_count
+    a_step, dst_step = offset(rng, a_room), offset(rng, dst_room)
+    return replace(
+        still,
+        a_count=still.a_count + offset(rng, a_room - a_step) + a_step,
+        dst_count=still.dst_count + offset(rng, dst_room - dst_step) + dst_step,
+        a_step=a_step,
+        dst_step=dst_step,
+    )
+
+
 RECIPES = (
     *(matmul, matmul, reduce, scale, combine, root, mask, rotate, look_up, embed),
-    *(token, draw, halt, keep),
+    *(token, draw, halt, keep, append),
 )
 
 

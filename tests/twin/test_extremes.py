@@ -64,7 +64,7 @@ def test_steps_of_the_largest_sequence_programs_agree_within_the_bounds() -> Non
         assert size + GAME_BYTES <= MAX_CALLDATA_BYTES, case.kind
         assert gas + 40 * GAME_BYTES <= MAX_GAS, case.kind
         kinds.add(case.kind)
-    assert len(kinds) == 15
+    assert len(kinds) == 16
 
 
 def test_the_widest_steps_of_sequence_operators_stay_below_the_bounds() -> None:
