@@ -310,9 +310,10 @@ static TARGET void NAME(combine)(const struct call *c)
     for (size_t row = 0; row < rows; row++) {
         if (c->f[3]) {
             int64_t value = element(c->b_type, c->b, row);
-            for (size_t i = 0; i < CHUNK; i++)
+            size_t n = cols < CHUNK ? cols : CHUNK;
+            for (size_t i = 0; i < n; i++)
                 same[i] = value;
-            NAME(store)(c->b_type, each, 0, CHUNK, same);
+            NAME(store)(c->b_type, each, 0, n, same);
         }
         for (size_t from = 0; from < cols; from += CHUNK) {
             size_t n = cols - from < CHUNK ? cols - from : CHUNK, at = row * cols + from;

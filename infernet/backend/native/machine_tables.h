@@ -29,25 +29,55 @@ static TARGET void NAME(entries)(
 #undef TAKE
 }
 
-/* Places in the table: those of `base + a`, or of `base - a`. */
-#define PLACES_OF(T)                                                                               \
-    static TARGET void NAME(places_##T)(                                                           \
-        const struct call *c, const T *a, int64_t base, size_t n, int32_t *restrict at)            \
+/* Places in the table: those of `base + a`, or of `base - a`; WIDE holds both without overflow. */
+#define PLACES_OF(T, WIDE)                                                                         \
+    static TARGET void NAME(places_##T##_##WIDE)(                                                  \
+        const struct call *c, const T *a, int64_t given, size_t n, int32_t *restrict at)           \
     {                                                                                              \
-        int64_t shift = c->f[4], last = c->f[5] - 1;                                               \
+        WIDE base = (WIDE)given, last = (WIDE)(c->f[5] - 1);                                       \
+        int most = 8 * (int)sizeof(WIDE) - 1, shift = c->f[4] < most ? (int)c->f[4] : most;        \
         if (c->f[2])                                                                               \
-            for (size_t i = 0; i < n; i++)                                                         \
-                at[i] = (int32_t)clamped(difference(base, a[i]) >> shift, 0, last);                \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                WIDE v = (WIDE)difference(base, a[i]) >> shift;                                    \
+                at[i] = (int32_t)(v < 0 ? 0 : v > last ? last : v);                                \
+            }                                                                                      \
         else                                                                                       \
-            for (size_t i = 0; i < n; i++)                                                         \
-                at[i] = (int32_t)clamped(sum(base, a[i]) >> shift, 0, last);                       \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                WIDE v = (WIDE)sum(base, a[i]) >> shift;                                           \
+                at[i] = (int32_t)(v < 0 ? 0 : v > last ? last : v);                                \
+            }                                                                                      \
     }
-PLACES_OF(u8)
-PLACES_OF(i8)
-PLACES_OF(i16)
-PLACES_OF(i32)
-PLACES_OF(i64)
+PLACES_OF(u8, int64_t)
+PLACES_OF(i8, int64_t)
+PLACES_OF(i16, int32_t)
+PLACES_OF(i16, int64_t)
+PLACES_OF(i32, int64_t)
+PLACES_OF(i64, int64_t)
 #undef PLACES_OF
+
+static TARGET void NAME(places)(
+    const struct call *c, size_t first, int64_t base, size_t n, int32_t *at)
+{
+#define PLACES(T, WIDE)                                                                            \
+    NAME(places_##T##_##WIDE)(c, (const T *)c->a + first, base, n, at);                            \
+    break
+    switch (c->a_type) {
+    case U8:
+        PLACES(u8, int64_t);
+    case I8:
+        PLACES(i8, int64_t);
+    case I16:
+        if (base == clamped(base, -(1 << 30), 1 << 30)) {
+            PLACES(i16, int32_t);
+        }
+        PLACES(i16, int64_t);
+    case I32:
+        PLACES(i32, int64_t);
+    default:
+        PLACES(i64, int64_t);
+    }
+#undef PLACES
+}
 
 static TARGET void NAME(look_up)(const struct call *c)
 {
@@ -58,22 +88,7 @@ static TARGET void NAME(look_up)(const struct call *c)
         int64_t base = f[2] ? ((const i64 *)c->b)[row] : f[3];
         for (size_t from = 0; from < cols; from += CHUNK) {
             size_t n = cols - from < CHUNK ? cols - from : CHUNK, first = row * cols + from;
-#define PLACES(T)                                                                                  \
-    NAME(places_##T)(c, (const T *)c->a + first, base, n, at);                                     \
-    break
-            switch (c->a_type) {
-            case U8:
-                PLACES(u8);
-            case I8:
-                PLACES(i8);
-            case I16:
-                PLACES(i16);
-            case I32:
-                PLACES(i32);
-            default:
-                PLACES(i64);
-            }
-#undef PLACES
+            NAME(places)(c, first, base, n, at);
             NAME(entries)(c->dst_type, c->constants + f[6], at, n, c->dst, first);
         }
     }
