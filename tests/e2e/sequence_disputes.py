@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -45,7 +45,7 @@ class Flipped(TraceClaim):
         root = tree_of_bytes(self.output).root
         self.final = final_state(trace.program.header, root, trace.steps, self.halted).hash
 
-    def state_hashes(self, steps: list[Step]) -> list[Hash]:
+    def state_hashes(self, steps: Sequence[Step]) -> list[Hash]:
         """Return the true hashes, but for the last state."""
         found = super().state_hashes(steps)
         pairs = zip(steps, found, strict=True)
