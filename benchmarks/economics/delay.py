@@ -33,56 +33,47 @@ class Way:
         """Return the attacker's cost for each day of delay."""
         return self.attacker_wei * DAY_SECONDS // self.seconds
 
-    @property
-    def factor(self) -> float:
-        """Return what the attacker loses for each wei that others lose."""
-        return self.attacker_wei / self.defender_wei if self.defender_wei > 0 else float("inf")
-
 
 def ways(world: World, rate: Fraction, input_bytes: int) -> list[Way]:
     """Return the ways to hold up a task; `rate`: what bound money costs a year."""
+    return [*_once(world, rate, input_bytes), *_again(world)]
+
+
+def _once(world: World, rate: Fraction, input_bytes: int) -> list[Way]:
+    """Return what can be done to a result that stands: games run side by side, a demand is one."""
     terms, price = world.terms, world.gas_price_wei
     market, game = terms.constants.market, terms.constants.game
-    stall = terms.clock_seconds + game.grace_seconds
-    challenge = game.open_seconds
+    stall = game.open_seconds
     if terms.challenger_turns:
-        challenge += stall + (terms.challenger_turns - 1) * game.grace_seconds
-    lie = market.assert_seconds + stall + (terms.executor_turns - 1) * game.grace_seconds
-    bond, refund = terms.bond_wei(), min(game.move_refund_wei, terms.bond_wei() // 2)
-    bytes_wei = reveal_price(input_bytes, Wei(market.reveal_bond_wei))
-    one, many = foreign_truth(world, 1), foreign_truth(world, MOST_SYBILS)
-    ledger = Ledger()
-    expire_claim(ledger, terms, OWNER, world.stake_wei)
+        stall += terms.clock_seconds + terms.challenger_turns * game.grace_seconds
+    refund = min(game.move_refund_wei, terms.bond_wei() // 2)
+    silence_wei = terms.bond_wei() + COMMIT_GAS * price
     forfeit_wei = (FORFEIT_GAS + SETTLE_GAS) * price - refund
+    bytes_wei = reveal_price(input_bytes, Wei(market.reveal_bond_wei)) + DEMAND_GAS * price
+    one, many = foreign_truth(world, 1), foreign_truth(world, MOST_SYBILS)
 
-    def idle(seconds: int) -> int:
-        """Return the cost of the executor's stake and fee that come later."""
-        return int((world.stake_wei + world.fee_wei) * rate * seconds / YEAR_SECONDS)
-
-    def held(name: str, seconds: int, attacker_wei: int, defender_wei: int) -> Way:
-        return Way(name, seconds, attacker_wei, defender_wei + idle(seconds), repeats=False)
+    def way(name: str, seconds: int, attacker_wei: int, defender_wei: int) -> Way:
+        # The executor's stake and fee come later.
+        bound_wei = int((world.stake_wei + world.fee_wei) * rate * seconds / YEAR_SECONDS)
+        return Way(name, seconds, attacker_wei, defender_wei + bound_wei, repeats=False)
 
     return [
-        held("commit, never open", game.open_seconds, bond + COMMIT_GAS * price, forfeit_wei),
-        held("challenge a truth, stall", challenge, one.owner_wei, one.honest_wei),
-        held(f"the same, {MOST_SYBILS} at once", challenge, many.owner_wei, many.honest_wei),
-        held(
-            "demand a hidden input",
-            market.window_seconds,
-            bytes_wei + DEMAND_GAS * price,
-            0,
-        ),
-        Way(
-            "claim, assert nothing",
-            market.assert_seconds,
-            -ledger.of(OWNER) + CLAIM_GAS * price,
-            0,
-            repeats=True,
-        ),
-        Way(STALLED_LIE, lie, own_lie(world, 1).owner_wei, 0, repeats=True),
+        way("commit, never open", game.open_seconds, silence_wei, forfeit_wei),
+        way("challenge a truth, stall", stall, one.owner_wei, one.honest_wei),
+        way(f"the same, {MOST_SYBILS} at once", stall, many.owner_wei, many.honest_wei),
+        way("demand a hidden input", market.window_seconds, bytes_wei, 0),
     ]
 
 
-def cheapest_day(found: list[Way]) -> Way:
-    """Return the way by which a task is held up day after day at the least cost."""
-    return min((way for way in found if way.repeats), key=lambda way: way.attacker_wei_a_day)
+def _again(world: World) -> list[Way]:
+    """Return what an executor can do to a task that is open, as often as it pays for it."""
+    terms, ledger = world.terms, Ledger()
+    market, game = terms.constants.market, terms.constants.game
+    expire_claim(ledger, terms, OWNER, world.stake_wei)
+    silence_wei = -ledger.of(OWNER) + CLAIM_GAS * world.gas_price_wei
+    stall = terms.clock_seconds + terms.executor_turns * game.grace_seconds
+    lie = market.assert_seconds + stall
+    return [
+        Way("claim, assert nothing", market.assert_seconds, silence_wei, 0, repeats=True),
+        Way(STALLED_LIE, lie, own_lie(world, 1).owner_wei, 0, repeats=True),
+    ]

@@ -97,7 +97,13 @@ def largest_refund_share(constants: Constants = PRODUCTION) -> float:
 
 def rows(world: World, assumed: Assumptions) -> list[Row]:
     """Return every shipped constant with its derivation, for the task of `world`."""
-    return [*_of_stakes(world, assumed), *_of_times(world, assumed), *_of_bonds(world, assumed)]
+    return [
+        *_of_stakes(world, assumed),
+        *_of_windows(world, assumed),
+        *_of_clocks(world, assumed),
+        *_of_bonds(world, assumed),
+        *_of_refunds(world, assumed),
+    ]
 
 
 def _ether(wei: float) -> str:
@@ -145,19 +151,12 @@ def _of_stakes(world: World, assumed: Assumptions) -> list[Row]:
     ]
 
 
-def _of_times(world: World, assumed: Assumptions) -> list[Row]:
+def _of_windows(world: World, assumed: Assumptions) -> list[Row]:
     c = world.terms.constants
     one, two = wanted_window(assumed, 1), wanted_window(assumed, 2)
     checkable = int(c.market.window_seconds * assumed.slow_steps_per_second)
     runnable = int(c.market.assert_seconds / TIME_MARGIN * assumed.steps_per_second)
     openable = int(c.game.open_seconds / OPENING_RUNS * assumed.steps_per_second)
-    rate = c.game.steps_per_clock_second
-    fast, slow = (
-        speed / DISPUTE_RUNS for speed in (assumed.steps_per_second, assumed.slow_steps_per_second)
-    )
-    slow_steps = c.game.clock_seconds / (1 / slow - 1 / rate)
-    outage = assumed.outage_share * exp(-c.game.clock_seconds / assumed.outage_seconds)
-    lost, paid = outage * world.stake_wei, foreign_truth(world, 1).owner_wei
     return [
         Row(
             "window_seconds",
@@ -186,6 +185,19 @@ def _of_times(world: World, assumed: Assumptions) -> list[Row]:
             "to grow with them",
             openable >= MOST_STEPS,
         ),
+    ]
+
+
+def _of_clocks(world: World, assumed: Assumptions) -> list[Row]:
+    c = world.terms.constants
+    rate = c.game.steps_per_clock_second
+    fast, slow = (
+        speed / DISPUTE_RUNS for speed in (assumed.steps_per_second, assumed.slow_steps_per_second)
+    )
+    slow_steps = c.game.clock_seconds / (1 / slow - 1 / rate)
+    outage = assumed.outage_share * exp(-c.game.clock_seconds / assumed.outage_seconds)
+    lost, paid = outage * world.stake_wei, foreign_truth(world, 1).owner_wei
+    return [
         Row(
             "clock_seconds",
             f"{c.game.clock_seconds}",
@@ -215,11 +227,6 @@ def _of_bonds(world: World, assumed: Assumptions) -> list[Row]:
     one, many = foreign_truth(world, 1), foreign_truth(world, MOST_SYBILS)
     least = min(one.owner_wei / one.honest_wei, many.owner_wei / many.honest_wei)
     share = largest_refund_share(c)
-    move = game.move_refund_wei // (DISSECT_GAS + DISSECT_GAS_EACH * game.arity)
-    proof = game.move_refund_wei // PROVE_GAS
-    reveal_gas = BASE_GAS + CALLDATA_GAS * MAX_INPUT_BYTES
-    bytes_wei = reveal_price(MAX_INPUT_BYTES, Wei(c.market.reveal_bond_wei))
-    stress = assumed.stress_gas_price_wei
     return [
         Row(
             "bond_base_wei, bond_per_dissection_wei",
@@ -236,6 +243,24 @@ def _of_bonds(world: World, assumed: Assumptions) -> list[Row]:
             share <= 0.5,
         ),
         Row(
+            "arity",
+            f"{game.arity}",
+            "the dispute's gas is flat from 16 to 40 parts; an even number of dissections for the "
+            "programs that exist (ADR 3)",
+            all(Terms(steps, c).dissections % 2 == 0 for steps in (134_152, RESNET_STEPS)),
+        ),
+    ]
+
+
+def _of_refunds(world: World, assumed: Assumptions) -> list[Row]:
+    c, stress = world.terms.constants, assumed.stress_gas_price_wei
+    game = c.game
+    move = game.move_refund_wei // (DISSECT_GAS + DISSECT_GAS_EACH * game.arity)
+    proof = game.move_refund_wei // PROVE_GAS
+    reveal_gas = BASE_GAS + CALLDATA_GAS * MAX_INPUT_BYTES
+    bytes_wei = reveal_price(MAX_INPUT_BYTES, Wei(c.market.reveal_bond_wei))
+    return [
+        Row(
             "move_refund_wei",
             _ether(game.move_refund_wei),
             f"covers a dissection to {move / GWEI:.0f} gwei, a proof to {proof / GWEI:.0f}; wanted "
@@ -248,12 +273,5 @@ def _of_bonds(world: World, assumed: Assumptions) -> list[Row]:
             f"covers the largest input to {bytes_wei / reveal_gas / GWEI:.0f} gwei; wanted to "
             f"{stress // GWEI}, as above",
             bytes_wei / reveal_gas >= stress,
-        ),
-        Row(
-            "arity",
-            f"{game.arity}",
-            "the dispute's gas is flat from 16 to 40 parts; an even number of dissections for the "
-            "programs that exist (ADR 3)",
-            all(Terms(steps, c).dissections % 2 == 0 for steps in (134_152, RESNET_STEPS)),
         ),
     ]

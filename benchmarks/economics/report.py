@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from .closed import (
@@ -38,12 +39,13 @@ from .trials import (
     bystanders,
     silenced,
 )
-from .worlds import dear_world, image_world, with_gain
+from .worlds import dear_world, image_world, run_price, with_gain
 
 _STEPS = (1, PERCEPTRON_STEPS, SMALL_STEPS, RESNET_STEPS, 17 * 10**9, 10**12)
 _GAINS = (0.01, 0.1, 1.0, 10.0, 100.0)
 _SYBILS = (1, 2, 4, 8, 16, 32, 64)
 _PICTURE_BYTES = 150_528
+_SLOW_SECONDS = 30
 _MONTH_WEI = 5 * ETHER // 100
 _BURNS = (Fraction(1, 2), Fraction(3, 4), Fraction(9, 10))
 
@@ -103,6 +105,8 @@ def checking() -> None:
             for watchers in CROWDS
         )
         print(f"liars that challenge themselves {hedging:.0%}: {shares}")
+    slow = replace(world, run_wei=run_price(_SLOW_SECONDS))
+    print(f"runs of {_SLOW_SECONDS} s, one watcher: {paying_lies(slow, SHARE, 1):.1e}")
     earned = world.reward_wei - world.win_gas_wei
     print(
         f"a machine of {_MONTH_WEI / ETHER} ETH a month is paid by one lie in "

@@ -30,7 +30,7 @@ TIMEOUT_GAS = 65_000
 # The scale of bonds: one more eighth for each live game.
 _BOND_SCALE = 8
 
-# Steps of one run: a perceptron, a small network, MobileNetV2's class, ResNet50, a decoder.
+# Steps of one run: a perceptron, a small network, ResNet50.
 PERCEPTRON_STEPS = 64
 SMALL_STEPS = 134_152
 RESNET_STEPS = 38_900_000

@@ -255,6 +255,20 @@ def test_what_the_model_asks_of_the_shipped_constants() -> None:
             assert f"`{constant.split()[0]}`" in text or constant in text, constant
 
 
+def test_the_page_tells_todays_figures() -> None:
+    text = (ROOT / "docs" / "spec" / "economics.md").read_text()
+    hint = "the page is old: make bench ARGS=economics prints what it should say"
+    for steps in (1, terms.PERCEPTRON_STEPS, terms.SMALL_STEPS, terms.RESNET_STEPS):
+        assert f"| {terms.Terms(steps).win_gas:,} |" in text, hint
+    for gain in (0.01, 1.0, 100.0):
+        hedged = closed.deterring_coverage(with_gain(image_world(), gain), hedged=True)
+        assert f"| {hedged:.1%}".replace("%", " %") in text, hint
+    for accounts in (1, 8, 64):
+        assert f"{sybils.own_lie(image_world(), accounts).owner_wei / terms.ETHER:.3f}" in text, (
+            hint
+        )
+
+
 def test_other_constants_are_judged_otherwise() -> None:
     game = replace(PRODUCTION.game, move_refund_wei=40 * 10**15, bond_base_wei=8)
     market = replace(PRODUCTION.market, claim_penalty_bps=100, window_seconds=600)
