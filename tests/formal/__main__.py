@@ -9,9 +9,9 @@ import argparse
 import sys
 import time
 
-from . import THEOREMS
 from .solidity import Node
 from .theorem import Outcome, Theorem, is_refuted, prove, trees_of
+from .theorems import THEOREMS
 
 
 def table() -> str:

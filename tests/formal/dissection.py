@@ -98,7 +98,7 @@ def _rounds(tree: Node) -> Iterator[Goal]:
     given += algebra.axioms
     yield Goal("it goes on above one step", given, goes_on)
     yield Goal("a turn counts one", given, counted == count + 1)
-    # A segment has at most ceil(length / parts) steps, parts = min(arity, length): theorem segments.
+    # A segment has at most ceil(length / parts) steps, parts = min(arity, length) ("segments").
     segment = z3.Int("segment")
     cut = [
         *given,

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("z3")
 
-from . import THEOREMS
 from .__main__ import table
 from .solidity import CONTRACTS, Node
 from .theorem import Outcome, Theorem, is_refuted, prove, trees_of
+from .theorems import THEOREMS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "security" / "formal.md"
 QUICK = {"division", "root-start", "root-turn", "dot-lanes", "load", "put", "wrap", "segments"}
