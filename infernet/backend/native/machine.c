@@ -9,6 +9,10 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "machine.h"
 #include "pool.h"
 #include "products.h"
@@ -46,6 +50,7 @@ enum {
 #undef TARGET
 
 #define NAME(x) x##_avx512
+#define LINES
 #define TARGET                                                                                     \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
 #include "machine_levels.h"

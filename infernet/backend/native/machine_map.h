@@ -90,12 +90,42 @@ struct NAME(columns) {
     double most_before, most_m, reach;
 };
 
+#if defined(LINES)
+/* Sixteen at a time, the products of even and odd ones apart: compilers spend twice the time. */
+#define READ_i16(p) _mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(p)))
+#define READ_i32(p) _mm512_loadu_si512(p)
+#define WRITE_u8(p, v) _mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8(v))
+#define WRITE_i16(p, v) _mm256_storeu_si256((__m256i *)(p), _mm512_cvtepi32_epi16(v))
+#define WRITE_i32(p, v) _mm512_storeu_si512(p, v)
+
+static TARGET inline __m512i NAME(line)(const struct NAME(columns) *k, __m512i a, size_t i)
+{
+    __m128i shift = _mm_cvtsi32_si128(k->shift);
+    __m512i half = _mm512_set1_epi64(k->shift ? (int64_t)1 << (k->shift - 1) : 0);
+    __m512i m = READ_i32(k->m + i), x = _mm512_add_epi32(a, READ_i32(k->before + i));
+    __m512i even = _mm512_add_epi64(_mm512_mul_epi32(x, m), half);
+    __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(m, 32));
+    odd = _mm512_sra_epi64(_mm512_add_epi64(odd, half), shift);
+    __m512i v = _mm512_mask_blend_epi32(0xaaaa, _mm512_sra_epi64(even, shift),
+                                        _mm512_slli_epi64(odd, 32));
+    v = _mm512_max_epi32(_mm512_add_epi32(v, READ_i32(k->last + i)), _mm512_set1_epi32(k->low));
+    return _mm512_min_epi32(v, _mm512_set1_epi32(k->high));
+}
+#define TAKE_LINES(T, D)                                                                           \
+    for (; i + 16 <= n; i += 16)                                                                   \
+        WRITE_##D(dst + i, NAME(line)(k, READ_##T(a + i), i));
+#else
+#define TAKE_LINES(T, D)
+#endif
+
 #define PLAIN_OF(T, D)                                                                             \
     static TARGET void NAME(plain_##T##_##D)(                                                      \
         const struct NAME(columns) *k, const T *a, D *restrict dst, size_t n)                      \
     {                                                                                              \
         int64_t half = k->shift ? (int64_t)1 << (k->shift - 1) : 0;                                \
-        for (size_t i = 0; i < n; i++) {                                                           \
+        size_t i = 0;                                                                              \
+        TAKE_LINES(T, D)                                                                           \
+        for (; i < n; i++) {                                                                       \
             int64_t product = (int64_t)((int32_t)a[i] + k->before[i]) * k->m[i];                   \
             int32_t v = (int32_t)((product + half) >> k->shift) + k->last[i];                      \
             dst[i] = (D)(v < k->low ? k->low : v > k->high ? k->high : v);                         \
@@ -121,6 +151,7 @@ PLAIN_OF(i32, u8)
 PLAIN_OF(i32, i16)
 PLAIN_OF(i32, i32)
 #undef PLAIN_OF
+#undef TAKE_LINES
 
 /* A part of a row by its types; `d` is 0 where it is not divided. */
 static TARGET void NAME(scale_part)(const struct call *c, const struct NAME(columns) *k, size_t at,
