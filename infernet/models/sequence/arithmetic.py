@@ -62,8 +62,9 @@ def dyadic(factor: float, bits: int = MULTIPLIER_BITS) -> Dyadic:
 
 def widest_step(values: Array, top: int, margin: float = 1.0) -> float:
     """Return the step on which the largest magnitude, times `margin`, is `top`."""
-    largest = max(float(values.max()), -float(values.min())) * margin
-    return largest / top if largest > 0 else 1.0
+    largest = float(np.maximum(values.max(), -values.min())) * margin
+    require_finite(largest)
+    return 1.0 if largest == 0 else largest / top
 
 
 def best_step(values: Array, low: int, high: int) -> float:
@@ -91,10 +92,17 @@ def quantise_rows(weights: Reals) -> tuple[npt.NDArray[np.int8], Reals]:
     return in_steps(weights, steps, np.int8), steps
 
 
+def require_finite(largest: Reals | float) -> None:
+    """Raise InvalidSource unless the largest magnitudes of a source are numbers."""
+    if not np.isfinite(largest).all():
+        raise InvalidSource("the source holds what is no finite number: it is damaged")
+
+
 def row_steps(weights: Array) -> Reals:
     """Return the step of each row on which its largest weight is 127; of a row of zeros 1."""
     largest = np.maximum(weights.max(axis=1), -weights.min(axis=1)).astype(np.float64)
-    return np.where(largest > 0, largest / MAX_WEIGHT, 1.0)
+    require_finite(largest)
+    return np.where(largest == 0, 1.0, largest / MAX_WEIGHT)
 
 
 def in_steps(values: Array, steps: Reals | float, dtype: type[np.integer[Any]]) -> npt.NDArray[Any]:

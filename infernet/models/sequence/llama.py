@@ -36,7 +36,7 @@ def read_llama(folder: Path) -> Decoder:
             raise InvalidSource(f"{path}: {name} = {config[name]} is not supported, only {plain}")
     try:
         shape = _shape(config)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise InvalidSource(f"{path}: {error!r}; it is not that of a Llama model") from None
     weights = Safetensors(folder)
 
@@ -65,6 +65,10 @@ def paired(weights: Array, head: int) -> Array:
 
 def _shape(config: Mapping[str, Any]) -> DecoderShape:
     heads = int(config["num_attention_heads"])
+    # Later configurations have the rotation's numbers in an object of their own.
+    rope = config.get("rope_parameters") or config
+    if rope.get("rope_type", "default") != "default":
+        raise ValueError(f"rope_type {rope['rope_type']} is not supported, only default")
     shape = DecoderShape(
         width=int(config["hidden_size"]),
         hidden=int(config["intermediate_size"]),
@@ -73,7 +77,7 @@ def _shape(config: Mapping[str, Any]) -> DecoderShape:
         kv_heads=int(config.get("num_key_value_heads") or heads),
         vocabulary=int(config["vocab_size"]),
         context=int(config["max_position_embeddings"]),
-        theta=float(config.get("rope_theta", 10_000.0)),
+        theta=float(rope.get("rope_theta", 10_000.0)),
         epsilon=float(config["rms_norm_eps"]),
     )
     head = config.get("head_dim") or shape.head

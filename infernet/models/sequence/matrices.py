@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .arithmetic import Array
+from .arithmetic import Array, require_finite
 
 T = TypeVar("T")
 
@@ -56,6 +56,8 @@ def over_blocks(matrix: Matrix, work: Callable[[slice, Array], T]) -> Iterator[T
 
 
 def largest_magnitude(matrix: Matrix) -> float:
-    """Return the largest magnitude in a matrix."""
-    found = over_blocks(matrix, lambda _, block: max(float(block.max()), -float(block.min())))
-    return max(found)
+    """Return the largest magnitude in a matrix, or raise InvalidSource if one is no number."""
+    found = over_blocks(matrix, lambda _, block: float(np.maximum(block.max(), -block.min())))
+    largest = float(np.max(list(found)))
+    require_finite(largest)
+    return largest

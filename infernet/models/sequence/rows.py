@@ -27,6 +27,7 @@ from .arithmetic import (
     dyadic_all,
     in_steps,
     nearest,
+    require_finite,
     row_steps,
 )
 from .draft import Draft, Tensor
@@ -75,6 +76,7 @@ def rms_norm(draft: Draft, x: Tensor, weights: Array, epsilon: float) -> Real:
     """Return the normalised stream as i16; a step holds the largest value that can occur."""
     width = x.cols
     gain = np.asarray(weights, np.float64) * np.sqrt(width)
+    require_finite(float(np.abs(gain).max()))
     # No element of a vector is larger than its length.
     step = max(float(np.abs(gain).max()), 1e-9) / WIDE_TOP
     extra = round(epsilon * width / STREAM_STEP**2)

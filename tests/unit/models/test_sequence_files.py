@@ -10,7 +10,8 @@ import pytest
 
 from infernet.models.errors import InvalidSource
 from infernet.models.sequence.checkpoint import read_checkpoint
-from infernet.models.sequence.decoder import Decoder, DecoderLayer
+from infernet.models.sequence.decode import Choices, decoder_program
+from infernet.models.sequence.decoder import Decoder, DecoderLayer, ranges_of
 from infernet.models.sequence.llama import paired, read_llama
 from infernet.models.sequence.pieces import read_pieces
 
@@ -166,6 +167,28 @@ def test_a_sharded_folder_is_read_with_its_pairs_side_by_side(tmp_path: Path) ->
     assert paired(rows, 4).ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
 
 
+def test_the_base_of_the_rotation_may_lie_in_an_object(tmp_path: Path) -> None:
+    parameters = {"rope_theta": 500_000.0, "rope_type": "default"}
+    write_folder(tmp_path, seeded(), rope_parameters=parameters)
+    assert read_llama(tmp_path).shape.theta == 500_000.0
+
+
+@pytest.mark.parametrize("part", ["embedding", "head", "final_norm", "up"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_refused(part: str, number: float) -> None:
+    decoder = seeded()
+    ranges = ranges_of(decoder, list(range(40)))
+    owner = decoder.layer(1) if part == "up" else decoder
+    spoilt = np.array(getattr(owner, part))
+    spoilt[-1] = number
+    changed = replace(owner, **{part: spoilt})
+    if isinstance(changed, DecoderLayer):
+        layers = [decoder.layer(0), changed]
+        changed = replace(decoder, layer=lambda index: layers[index])
+    with pytest.raises(InvalidSource, match="no finite number"):
+        decoder_program(changed, ranges, Choices(32, ()))
+
+
 def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
     write_folder(tmp_path, seeded(), tie_word_embeddings=True)
     found = read_llama(tmp_path)
@@ -177,6 +200,8 @@ def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
     [
         ({"hidden_act": "gelu"}, "hidden_act = gelu is not supported"),
         ({"rope_scaling": {"type": "linear"}}, "rope_scaling = .* is not supported"),
+        ({"rope_parameters": {"rope_type": "llama3"}}, "rope_type llama3 is not supported"),
+        ({"rope_parameters": [1]}, "not that of a Llama model"),
         ({"attention_bias": True}, "attention_bias = True"),
         ({"head_dim": 32}, "4 heads of 32"),
         ({"num_key_value_heads": 3}, "3 for keys do not fit"),
