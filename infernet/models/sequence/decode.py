@@ -61,7 +61,7 @@ _LEAST_SHARE = 1 / 64
 _GATE_ENTRIES, _GATE_SHIFT = 1 << 14, 2
 # What a text may exceed the calibration's magnitudes by: where bits are few, where not, and of
 # gates, which vary most.
-_BYTE_MARGIN, _MARGIN, _GATE_MARGIN = 1.2, 1.5, 3.0
+_BYTE_MARGIN, _MARGIN, _GATE_MARGIN = 1.2, 2.0, 3.0
 _LOGIT_STEP, _LOGIT_LIMIT = STREAM_STEP, (1 << 30) - 1
 _ODDS_TOP = 1 << 24
 
