@@ -158,6 +158,11 @@ class Trace:
                 where = (self.timeline(iteration), self.iterations, iteration)
                 inside = States(self.program, *where, self.data, exposed)
                 self._outcome = self._outcome or inside.outcome
+            elif not self.outcome.halted:
+                raise TraceError(
+                    f"{self.engine.name} does not show iteration {iteration} of a run that does "
+                    "not halt: mend the backend, or run with the reference"
+                )
             self._kept[iteration] = inside
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)

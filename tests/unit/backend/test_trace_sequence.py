@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from infernet.backend.engine import Engine, ReferenceEngine, open_engine
+from infernet.backend.errors import TraceError
 from infernet.backend.exposed import Exposed
 from infernet.backend.trace import Trace
 from interpreter import machine
@@ -106,6 +107,23 @@ class Counting:
     def expose(self, data: np.ndarray, iterations: int, wanted: Sequence[int]) -> Iterable[Exposed]:
         self.asked.append(list(wanted))
         return self.inner.expose(data, iterations, wanted)
+
+
+@dataclass
+class Short(Counting):
+    """An engine that shows one iteration less than it is asked for."""
+
+    def expose(self, data: np.ndarray, iterations: int, wanted: Sequence[int]) -> Iterable[Exposed]:
+        return super().expose(data, iterations, wanted[:-1])
+
+
+def test_an_engine_that_leaves_an_iteration_out_is_named() -> None:
+    program = decoder((-1,))
+    trace = Trace(program, request(3), Short(ReferenceEngine(program)), 6)
+    step = Step(2 * program.header.steps_per_iteration + 7)
+    for ask in (trace.state, trace.proof, trace.state_hashes):
+        with pytest.raises(TraceError, match="counting does not show iteration 2"):
+            ask([step] if ask == trace.state_hashes else step)
 
 
 def test_a_dissection_asks_the_engine_once_and_a_narrower_one_not_again() -> None:
