@@ -6,8 +6,14 @@
 #ifndef INFERNET_MACHINE_H
 #define INFERNET_MACHINE_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Tensors are read where they lie, and a guessed quotient needs plain doubles. */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || FLT_EVAL_METHOD
+#error "no compiled engine for this processor: the reference runs"
+#endif
 
 enum { U8, I8, I16, I32, I64 };
 /* SCALE's modes, COMBINE's and REDUCE's kinds. */

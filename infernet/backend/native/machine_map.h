@@ -82,11 +82,13 @@ static TARGET uint32_t NAME(bits)(const i32 *a, size_t n)
 }
 
 /* What a chunk of columns does to its elements, where 32 bits hold all but the products:
- * `last + round((a + before) * m / 2^shift)` or, by rows, `last + round((a + before) * m / d)`.
- * `most_before`, `most_m`: the largest magnitudes; `reach`: what they leave of 2^31 to quotients. */
+ * `last + round((a + before) * m * factor / 2^shift)` or `last + round((a + before) * m / d)`, with a
+ * factor or divisor of the row. `most_before`, `most_m`: the largest magnitudes; `reach`: what they
+ * leave of 2^31 to quotients. */
 struct NAME(columns) {
     int32_t before[CHUNK], m[CHUNK], last[CHUNK], low, high;
     int shift;
+    int64_t factor;
     double most_before, most_m, reach;
 };
 
@@ -98,22 +100,29 @@ struct NAME(columns) {
 #define WRITE_i16(p, v) _mm256_storeu_si256((__m256i *)(p), _mm512_cvtepi32_epi16(v))
 #define WRITE_i32(p, v) _mm512_storeu_si512(p, v)
 
-static TARGET inline __m512i NAME(line)(const struct NAME(columns) *k, __m512i a, size_t i)
+static TARGET inline __attribute__((always_inline)) __m512i NAME(line)(
+    const struct NAME(columns) *k, __m512i a, size_t i, int has_factor)
 {
     __m128i shift = _mm_cvtsi32_si128(k->shift);
     __m512i half = _mm512_set1_epi64(k->shift ? (int64_t)1 << (k->shift - 1) : 0);
     __m512i m = READ_i32(k->m + i), x = _mm512_add_epi32(a, READ_i32(k->before + i));
-    __m512i even = _mm512_add_epi64(_mm512_mul_epi32(x, m), half);
+    __m512i even = _mm512_mul_epi32(x, m);
     __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(m, 32));
+    if (has_factor) {
+        even = _mm512_mullo_epi64(even, _mm512_set1_epi64(k->factor));
+        odd = _mm512_mullo_epi64(odd, _mm512_set1_epi64(k->factor));
+    }
+    even = _mm512_sra_epi64(_mm512_add_epi64(even, half), shift);
     odd = _mm512_sra_epi64(_mm512_add_epi64(odd, half), shift);
-    __m512i v = _mm512_mask_blend_epi32(0xaaaa, _mm512_sra_epi64(even, shift),
-                                        _mm512_slli_epi64(odd, 32));
+    __m512i v = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
     v = _mm512_max_epi32(_mm512_add_epi32(v, READ_i32(k->last + i)), _mm512_set1_epi32(k->low));
     return _mm512_min_epi32(v, _mm512_set1_epi32(k->high));
 }
 #define TAKE_LINES(T, D)                                                                           \
+    for (; k->factor == 1 && i + 16 <= n; i += 16)                                                 \
+        WRITE_##D(dst + i, NAME(line)(k, READ_##T(a + i), i, 0));                                  \
     for (; i + 16 <= n; i += 16)                                                                   \
-        WRITE_##D(dst + i, NAME(line)(k, READ_##T(a + i), i));
+        WRITE_##D(dst + i, NAME(line)(k, READ_##T(a + i), i, 1));
 #else
 #define TAKE_LINES(T, D)
 #endif
@@ -127,7 +136,7 @@ static TARGET inline __m512i NAME(line)(const struct NAME(columns) *k, __m512i a
         TAKE_LINES(T, D)                                                                           \
         for (; i < n; i++) {                                                                       \
             int64_t product = (int64_t)((int32_t)a[i] + k->before[i]) * k->m[i];                   \
-            int32_t v = (int32_t)((product + half) >> k->shift) + k->last[i];                      \
+            int32_t v = (int32_t)((product * k->factor + half) >> k->shift) + k->last[i];                      \
             dst[i] = (D)(v < k->low ? k->low : v > k->high ? k->high : v);                         \
         }                                                                                          \
     }                                                                                              \
@@ -205,7 +214,7 @@ static TARGET int NAME(is_narrow)(
     double a = 32768.0, most = c->f[2] == DIVIDE ? 0x1p52 : 0x1p62;
     if (c->a_type == I32)
         a = (double)NAME(bits)((const i32 *)c->a + at, n) + 1;
-    double product = (a + k->most_before) * k->most_m;
+    double product = (a + k->most_before) * k->most_m * fabs((double)k->factor);
     return a + k->most_before < 0x1p31 && product < 0.999 * most && divisor < most &&
            product < 0.999 * k->reach * divisor;
 }
@@ -237,8 +246,7 @@ static TARGET void NAME(scale)(const struct call *c)
 {
     const int64_t *f = c->f;
     size_t rows = (size_t)f[0], cols = (size_t)f[1];
-    int can_be_narrow = f[2] != MULTIPLY && (c->a_type == I16 || c->a_type == I32) &&
-                        c->dst_type != I64;
+    int can_be_narrow = (c->a_type == I16 || c->a_type == I32) && c->dst_type != I64;
     struct NAME(columns) k;
     k.low = (int32_t)f[9];
     k.high = (int32_t)f[10];
@@ -250,8 +258,10 @@ static TARGET void NAME(scale)(const struct call *c)
             NAME(prepare)(c, &k, from, n);
         for (size_t row = 0; row < rows; row++) {
             size_t at = row * cols + from;
+            int64_t given = f[2] == PLAIN ? 1 : element(c->b_type, c->b, (size_t)f[12] + row);
+            k.factor = f[2] == MULTIPLY ? given : 1;
             if (f[2] == DIVIDE)
-                d = (double)divisor_of(element(c->b_type, c->b, (size_t)f[12] + row), f[3]);
+                d = (double)divisor_of(given, f[3]);
             if (can_be_narrow && NAME(is_narrow)(c, &k, at, n, d))
                 NAME(scale_part)(c, &k, at, n, f[2] == DIVIDE ? d : 0);
             else

@@ -79,18 +79,8 @@ class SequenceEngine:
         return ()
 
     def run(self, data: Bytes, iterations: int = 1) -> Outcome:
-        self.program.header.input_type.check(data, "input")
-        single = self._layout(1)
-        arena = self._take(self._waves(iterations))
-        try:
-            done = self._execute(data, iterations, arena)
-            output = single.output
-            region = done.kept if output.region is Region.KEPT else arena
-            found = region[output.offset : output.offset + output.kind.byte_count].copy()
-        finally:
-            self._arenas.append(arena)
-        self._last = done
-        return Outcome(found, done.halt is not None)
+        output, done = self._complete(data, iterations)
+        return Outcome(output, done.halt is not None)
 
     def expose(self, data: Bytes, iterations: int, wanted: Sequence[int]) -> Iterator[Exposed]:
         self.program.header.input_type.check(data, "input")
@@ -100,6 +90,20 @@ class SequenceEngine:
             yield from self._expose_each(data, wanted)
 
     # A run
+
+    def _complete(self, data: Bytes, iterations: int) -> tuple[Bytes, _Run]:
+        """Return the output of a run and what it leaves."""
+        self.program.header.input_type.check(data, "input")
+        output = self._layout(1).output
+        arena = self._take(self._waves(iterations))
+        try:
+            done = self._execute(data, iterations, arena)
+            region = done.kept if output.region is Region.KEPT else arena
+            found = region[output.offset : output.offset + output.kind.byte_count].copy()
+        finally:
+            self._arenas.append(arena)
+        self._last = done
+        return found, done
 
     def _execute(self, data: Bytes, iterations: int, arena: Bytes) -> _Run:
         """Run from the first position on; positions whose tokens the prompt gives in waves."""
@@ -198,9 +202,7 @@ class SequenceEngine:
             return last
         if not self._plan.kept:
             return _Run(data.tobytes(), np.zeros(0, np.uint8), iterations, None)
-        self.run(data, iterations)
-        assert self._last is not None
-        return self._last
+        return self._complete(data, iterations)[1]
 
     def _shown(
         self, layout: Layout, arena: Bytes, done: _Run, index: int, position: int
