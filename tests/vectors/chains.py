@@ -130,15 +130,14 @@ def decoder(rng: np.random.Generator, choices: Choices) -> Program:
 
 def decoder_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Return greedy and sampled texts up to the last position, of each width of numbers."""
-    for name, choices in (
-        ("bytes", Choices(POSITIONS, END_TOKENS)),
-        ("words", Choices(POSITIONS, END_TOKENS, I16, I16, 2)),
+    for name, choices, length, last in (
+        ("bytes", Choices(POSITIONS, END_TOKENS), 31, POSITIONS),
+        ("words", Choices(POSITIONS, END_TOKENS, I16, I16, 2), 9, 12),
     ):
         program = decoder(rng, choices)
         for temperature, prompt, iterations in (
-            (0.0, [5, 3, 9, 17, 30, 2], 14),
-            (4.0, [int(token) for token in rng.integers(0, 40, 31)], POSITIONS),
-            (0.25, [39, 0], 5),
+            (0.0, [5, 3, 9, 17, 30, 2], 10),
+            (4.0, [int(token) for token in rng.integers(0, 40, length)], last),
         ):
             seed = rng.bytes(32)
             data = encode_request(
