@@ -5,7 +5,7 @@ READY := .venv/.ready
 NPM := $(shell command -v npm 2>/dev/null)
 ARGS ?=
 
-.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts bench format clean
+.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts prove analyse bench format clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,18 @@ else
 	@echo "left out: artifact check, because npm is not installed"
 endif
 
+prove: $(READY) contracts/node_modules/.ready ## Prove the contracts' arithmetic (ARGS="NAME …" for some theorems; minutes)
+	$(BIN)/python -m tests.formal $(ARGS)
+
+# Slither is under the AGPL and brings much along: an environment of its own.
+.venv-analysis/.ready: pyproject.toml
+	@test -x .venv-analysis/bin/python || $(PYTHON) -m venv .venv-analysis
+	.venv-analysis/bin/python -m pip install --quiet --disable-pip-version-check 'slither-analyzer>=0.11.6,<0.12'
+	@touch $@
+
+analyse: .venv-analysis/.ready contracts/node_modules/.ready ## Compare what Slither finds in the contracts with what was judged
+	.venv-analysis/bin/python contracts/analyse.py
+
 bench: $(READY) ## Print our figures beside the others', from one run (minutes)
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -79,4 +91,4 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff format --quiet .
 
 clean: ## Remove what was made here
-	rm -rf .venv build dist *.egg-info contracts/node_modules contracts/out contracts/cache
+	rm -rf .venv .venv-analysis build dist *.egg-info contracts/node_modules contracts/out contracts/cache

@@ -116,9 +116,9 @@ def _rounds(tree: Node) -> Iterator[Goal]:
 
 def _few_rounds(tree: Node) -> Iterator[Goal]:
     length, arity = z3.Ints("length arity")
-    given = [length >= 1, length <= 64, arity >= 2, arity <= MOST_PARTS]
+    given = [length >= 1, length <= 16, arity >= 2, arity <= MOST_PARTS]
     algebra = Integers()
-    count = Contract(tree, algebra, unroll=6).call("dissectionsOf", length, arity)
+    count = Contract(tree, algebra, unroll=4).call("dissectionsOf", length, arity)
     yield obligations(algebra, [*given, *algebra.axioms])
     for here, twin in paths(worst_dissections, [*given, *algebra.axioms], length, arity):
         yield Goal("bisection, worst_dissections", here, plain(twin) == count)
@@ -170,7 +170,7 @@ THEOREMS = (
         "rounds",
         "a turn of dissectionsOf leaves at least as many steps as any segment has, and at most "
         "half: it bounds the dissections of a game, by 63",
-        "1 < length < 2^63, 2 <= arity <= 256; equal to worst_dissections up to 64 steps",
+        "1 < length < 2^63, 2 <= arity <= 256; equal to worst_dissections up to 16 steps",
         SOURCE,
         _rounds,
         (Mutant("length = (length + arity - 1) / arity;", "length = length / arity;"),),
