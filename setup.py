@@ -21,6 +21,7 @@ MACHINE_HEADERS = (
     "machine_map.h",
     "machine_matmul.h",
     "machine_reduce.h",
+    "machine_scale.h",
     "machine_tables.h",
     "sha256.h",
 )

@@ -2,6 +2,7 @@
 
 #include "machine_map.h"
 #include "machine_reduce.h"
+#include "machine_scale.h"
 #include "machine_tables.h"
 
 static const operator_t NAME(level)[OPCODES] = {
