@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ def is_false(condition: Term) -> bool:
     return z3.is_false(z3.simplify(condition)) if z3.is_expr(condition) else not condition
 
 
-class Algebra:
+class Algebra(ABC):
     """What must hold so that a meaning is that of the EVM is collected as obligations.
 
     `guard`: the condition of the path that is being executed.
@@ -36,6 +37,26 @@ class Algebra:
     def require(self, *conditions: Term) -> None:
         """Add conditions that must hold on the path that is being executed."""
         self.obligations += [z3.Implies(self.guard, condition) for condition in conditions]
+
+    @abstractmethod
+    def number(self, value: int) -> Term:
+        """Return a constant."""
+
+    @abstractmethod
+    def select(self, condition: Term, one: Term, other: Term) -> Term:
+        """Return one value where a condition holds, else the other."""
+
+    @abstractmethod
+    def binary(self, operator: str, x: Term, y: Term, signed: bool) -> Term:
+        """Return `x operator y`; the operators are Solidity's."""
+
+    @abstractmethod
+    def invert(self, x: Term) -> Term:
+        """Return all bits of `x` flipped."""
+
+    @abstractmethod
+    def convert(self, x: Term, bits: int, signed: bool) -> Term:
+        """Return `x` as a value of a type of so many bits."""
 
 
 class Words(Algebra):
