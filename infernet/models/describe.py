@@ -25,6 +25,8 @@ def describe(model: Model) -> dict[str, Any]:
         "source_kind": manifest.source_kind,
         "input": f"{list(header.input_shape)} {header.input_dtype.name.lower()}",
         "output": f"{list(header.output_shape)} {header.output_dtype.name.lower()}",
+        "task": manifest.text.task if manifest.text else None,
+        "positions": manifest.text.positions if manifest.text else None,
         "steps": header.steps_per_iteration,
         "operators": dict(counts),
         "steps_by_operator": dict(steps),

