@@ -18,7 +18,8 @@ X_AT, W_AT = 0, 1 << 20
 
 
 def _sums(tree: Node) -> Iterator[Goal]:
-    for words, biases in [(1, (0, SIGN_BITS)), (MOST_WORDS, (SIGN_BITS, 0))]:
+    for words in range(1, MOST_WORDS + 1):
+        biases = (SIGN_BITS, 0) if words % 2 else (0, SIGN_BITS)
         names = [[f"{side}{i}" for i in range(words * WORD_BYTES)] for side in "xw"]
         algebra = Lanes(lambda byte: z3.Int(f"{byte}^128"))
 
@@ -80,7 +81,7 @@ THEOREMS = (
     Theorem(
         "dot-lanes",
         "_sums gives the sums of u·v, u and v over all bytes: no lane carries into the next",
-        "1 and 8 words (32 and 256 elements) of any bytes, either side biased by 128",
+        "1 to 8 words (32 to 256 elements) of any bytes, either side biased by 128",
         SOURCE,
         _sums,
         (

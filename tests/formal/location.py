@@ -83,14 +83,14 @@ def _location(tree: Node) -> Iterator[Goal]:
 
 
 # By opcode: the fields that count steps; dtypes of source, second source, destination.
-BYTE, ANY = (DType.U8,), tuple(DType)
+BYTE = (DType.U8,)
 D = MAX_DIMENSION
 COUNTING = {
     Opcode.CONV: (range(14 + 1), BYTE, BYTE, BYTE),
     Opcode.MAXPOOL: (range(14), BYTE, BYTE, BYTE),
     Opcode.MATMUL: (range(4), (DType.I8, DType.I16), (DType.I8, DType.I16), (DType.I32,)),
-    Opcode.REDUCE: (range(2), ANY, BYTE, (DType.I64,)),
-    Opcode.COPY: (range(2, 6), BYTE, BYTE, ANY),
+    Opcode.REDUCE: (range(2), (DType.I8, DType.I16, DType.I64), BYTE, (DType.I64,)),
+    Opcode.COPY: (range(2, 6), BYTE, BYTE, (DType.U8, DType.I16, DType.I64)),
     Opcode.ADD: (range(1), BYTE, BYTE, BYTE),
     Opcode.SCALE: (range(2), BYTE, BYTE, BYTE),
     Opcode.ROOT: (range(1), BYTE, BYTE, BYTE),
@@ -230,7 +230,7 @@ THEOREMS = (
         "steps",
         "stepsOf(d) is what the operator's `steps` property says, and no intermediate result wraps",
         "every operator of more than one step but those that share a formula; every field that "
-        "counts from 1 to 2^24 - 1; the dtypes that change the formula",
+        "counts from 1 to 2^24 - 1; dtypes of every size that changes the formula",
         "libraries/StepsLib.sol",
         _steps,
         (

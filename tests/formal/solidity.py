@@ -145,7 +145,7 @@ class Contract(Evaluator):
             value = self._computed(operator, current, one, is_signed(target), frame)
             self._assign(_name_of(target), value, frame, guard)
         else:
-            unknown(expression, frame, guard)
+            self._value(expression, frame)
 
     def _run_IfStatement(self, node: Node, frame: Frame, guard: Term) -> None:
         condition = self._value(node["condition"], frame)

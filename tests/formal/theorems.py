@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from . import dissection, division, dot, elements, location, requantise, root, trees
+from . import (
+    dissection,
+    division,
+    dot,
+    elements,
+    location,
+    requantise,
+    root,
+    scaling,
+    trees,
+)
 
 THEOREMS = (
     *division.THEOREMS,
+    *scaling.THEOREMS,
     *root.THEOREMS,
     *requantise.THEOREMS,
     *dot.THEOREMS,
