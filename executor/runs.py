@@ -80,7 +80,9 @@ class Runs:
         self._holdings, self._inputs, self._most = holdings, inputs, most
         self._tries, self._on_inference = tries, on_inference
         self._kept: OrderedDict[TaskId, SharedRun] = OrderedDict()
+        # What an iteration is expected to take, and what one alone took at the start.
         self._seconds: dict[ProgramRoot, float] = {}
+        self._rehearsed: dict[ProgramRoot, float] = {}
         self._lock, self._alone = Lock(), Lock()
 
     def of(self, task_id: TaskId, root: ProgramRoot, iterations: int) -> SharedRun | None:
@@ -130,7 +132,10 @@ class Runs:
         with self._lock:
             # A run beside others is slower; what counts is what to expect.
             mean = (self._seconds[root] + seconds / run.iterations) / 2
-            self._seconds[root] = max(_SHORTEST_SECONDS, mean)
+            # Positions of a prompt run together, and a halt ends a run: who asks for such runs must
+            # not make the next one, which may have neither, look short.
+            least = self._rehearsed[root] if run.iterations > 1 else _SHORTEST_SECONDS
+            self._seconds[root] = max(least, mean)
         self._on_inference(root, seconds)
         return run
 
@@ -147,6 +152,7 @@ class Runs:
                     data = bytes(holding.header.input_type.byte_count)
                     holding.start_run(data).output  # noqa: B018
                 self._seconds[root] = max(_SHORTEST_SECONDS, time.perf_counter() - began)
+            self._rehearsed[root] = self._seconds[root]
 
     def expected_seconds(self, root: ProgramRoot, iterations: int) -> float:
         """Return how long an inference takes, as measured of one iteration."""

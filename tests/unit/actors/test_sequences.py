@@ -121,3 +121,13 @@ def test_who_challenges_a_true_run_of_several_iterations_loses(stage: Stage) -> 
 def test_longer_runs_are_expected_to_take_longer(stage: Stage) -> None:
     runs = stage.executor(stage.wallet())._means.runs
     assert runs.expected_seconds(stage.root, 100) == 100 * runs.expected_seconds(stage.root, 1)
+
+
+def test_runs_that_end_early_do_not_make_the_next_look_short(stage: Stage) -> None:
+    runs = stage.executor(stage.wallet())._means.runs
+    # As of a large model: an iteration alone takes a second.
+    runs._rehearsed[stage.root] = runs._seconds[stage.root] = 1.0
+    for _ in range(3):
+        run = runs.infer(stage.request(stage.wallet()), stage.root, ITERATIONS)
+        assert run is not None and run.halted
+    assert runs.expected_seconds(stage.root, ITERATIONS) == ITERATIONS
