@@ -29,11 +29,22 @@ static TARGET void NAME(divide)(int64_t *restrict v, size_t n, int64_t d)
 }
 
 /* The bits of the largest magnitude (or one less) in a part of a row. */
-static TARGET uint32_t NAME(bits)(const i32 *a, size_t n)
+static TARGET uint64_t NAME(bits)(const i32 *a, size_t n)
 {
     uint32_t bits = 0;
     for (size_t i = 0; i < n; i++)
         bits |= (uint32_t)(a[i] ^ a[i] >> 31);
+    return bits;
+}
+
+/* The same, with a copy that is right where 31 bits suffice. */
+static TARGET uint64_t NAME(shorten)(const i64 *a, size_t n, i32 *restrict copy)
+{
+    uint64_t bits = 0;
+    for (size_t i = 0; i < n; i++) {
+        bits |= (uint64_t)(a[i] ^ a[i] >> 63);
+        copy[i] = (int32_t)a[i];
+    }
     return bits;
 }
 
@@ -119,12 +130,12 @@ PLAIN_OF(i32, i32)
 #undef TAKE_LINES
 
 /* A part of a row by its types; `d` is 0 where it is not divided. */
-static TARGET void NAME(scale_part)(const struct call *c, const struct NAME(columns) *k, size_t at,
-                                    size_t n, double d)
+static TARGET void NAME(scale_part)(const struct call *c, const struct NAME(columns) *k,
+                                    const void *a, size_t at, size_t n, double d)
 {
 #define PART(T, D)                                                                                 \
-    d ? NAME(divide_##T##_##D)(k, (const T *)c->a + at, (D *)c->dst + at, n, d)                    \
-      : NAME(plain_##T##_##D)(k, (const T *)c->a + at, (D *)c->dst + at, n)
+    d ? NAME(divide_##T##_##D)(k, a, (D *)c->dst + at, n, d)                                       \
+      : NAME(plain_##T##_##D)(k, a, (D *)c->dst + at, n)
 #define PARTS(T)                                                                                   \
     if (c->dst_type <= I8)                                                                         \
         PART(T, u8);                                                                               \
@@ -143,33 +154,38 @@ static TARGET void NAME(scale_part)(const struct call *c, const struct NAME(colu
 
 static TARGET void NAME(prepare)(const struct call *c, struct NAME(columns) *k, size_t from, size_t n)
 {
-    const int64_t *f = c->f, top = highest(I32);
-    const i64 *pairs = f[5] < 0 ? NULL : (const i64 *)(c->constants + f[5]) + from;
-    int64_t before = 0, m = 1, last = 0;
+    const int64_t *f = c->f;
+    const i32 *pairs = f[5] < 0 ? NULL : (const i32 *)(c->constants + f[5]) + 2 * from;
+    int32_t bias = (int32_t)f[6], m = (int32_t)f[7], zero = (int32_t)f[8];
+    uint32_t bias_bits = (uint32_t)(bias ^ bias >> 31), m_bits = (uint32_t)(m ^ m >> 31);
+    if (pairs)
+        for (size_t i = 0; i < n; i++) {
+            k->before[i] = pairs[2 * i];
+            k->m[i] = pairs[2 * i + 1];
+            bias_bits |= (uint32_t)(k->before[i] ^ k->before[i] >> 31);
+            m_bits |= (uint32_t)(k->m[i] ^ k->m[i] >> 31);
+        }
+    else
+        for (size_t i = 0; i < n; i++) {
+            k->before[i] = bias;
+            k->m[i] = m;
+        }
     for (size_t i = 0; i < n; i++) {
-        int64_t pair = pairs ? pairs[i] : 0;
-        int64_t bias = pairs ? (int32_t)pair : f[6], factor = pairs ? pair >> 32 : f[7];
-        int64_t end = (f[4] ? bias : 0) + f[8], start = f[4] ? 0 : bias;
-        k->before[i] = (int32_t)start;
-        k->m[i] = (int32_t)factor;
-        k->last[i] = (int32_t)clamped(end, -top, top);
-        before = start > before ? start : -start > before ? -start : before;
-        m = factor > m ? factor : -factor > m ? -factor : m;
-        last = end > last ? end : -end > last ? -end : last;
+        k->last[i] = (int32_t)((f[4] ? (uint32_t)k->before[i] : 0) + (uint32_t)zero);
+        k->before[i] = f[4] ? 0 : k->before[i];
     }
-    k->most_before = (double)before;
-    k->most_m = (double)m;
-    k->reach = (double)(top - 2 - last);
+    double most_bias = (double)bias_bits + 1, most_zero = fabs((double)zero);
+    k->most_before = f[4] ? 0 : most_bias;
+    k->most_m = (double)m_bits + 1;
+    k->reach = 0x1p31 - 3 - most_zero - (f[4] ? most_bias : 0);
 }
 
-/* Say whether 32 bits suffice for a part of a row, a little on the safe side. A product may have
+/* Say whether 32 bits suffice for elements below `a`, a little on the safe side. A product may have
  * 62 bits, or 52 where it is divided as a double. */
-static TARGET int NAME(is_narrow)(
-    const struct call *c, const struct NAME(columns) *k, size_t at, size_t n, double divisor)
+static inline int NAME(is_narrow)(
+    const struct call *c, const struct NAME(columns) *k, double a, double divisor)
 {
-    double a = 32768.0, most = c->f[2] == DIVIDE ? 0x1p52 : 0x1p62;
-    if (c->a_type == I32)
-        a = (double)NAME(bits)((const i32 *)c->a + at, n) + 1;
+    double most = c->f[2] == DIVIDE ? 0x1p52 : 0x1p62;
     double product = (a + k->most_before) * k->most_m * fabs((double)k->factor);
     return a + k->most_before < 0x1p31 && product < 0.999 * most && divisor < most &&
            product < 0.999 * k->reach * divisor;
@@ -202,24 +218,33 @@ static TARGET void NAME(scale)(const struct call *c)
 {
     const int64_t *f = c->f;
     size_t rows = (size_t)f[0], cols = (size_t)f[1];
-    int can_be_narrow = (c->a_type == I16 || c->a_type == I32) && c->dst_type != I64;
+    int can_be_narrow = c->a_type >= I16 && c->dst_type != I64;
     struct NAME(columns) k;
+    int32_t copy[CHUNK];
     k.low = (int32_t)f[9];
     k.high = (int32_t)f[10];
     k.shift = (int)f[3];
     for (size_t from = 0; from < cols; from += CHUNK) {
         size_t n = cols - from < CHUNK ? cols - from : CHUNK;
-        double d = (double)((int64_t)1 << f[3]);
-        if (can_be_narrow)
+        double d = (double)((int64_t)1 << f[3]), top = 32768.0;
+        /* Columns without parameters of their own are all alike. */
+        if (from == 0 || f[5] >= 0)
             NAME(prepare)(c, &k, from, n);
         for (size_t row = 0; row < rows; row++) {
             size_t at = row * cols + from;
+            const void *a = (const char *)c->a + at * size_of(c->a_type);
             int64_t given = f[2] == PLAIN ? 1 : element(c->b_type, c->b, (size_t)f[12] + row);
             k.factor = f[2] == MULTIPLY ? given : 1;
             if (f[2] == DIVIDE)
                 d = (double)divisor_of(given, f[3]);
-            if (can_be_narrow && NAME(is_narrow)(c, &k, at, n, d))
-                NAME(scale_part)(c, &k, at, n, f[2] == DIVIDE ? d : 0);
+            if (c->a_type == I32)
+                top = (double)NAME(bits)(a, n) + 1;
+            if (c->a_type == I64 && can_be_narrow) {
+                top = (double)NAME(shorten)(a, n, copy) + 1;
+                a = copy;
+            }
+            if (can_be_narrow && NAME(is_narrow)(c, &k, top, d))
+                NAME(scale_part)(c, &k, a, at, n, f[2] == DIVIDE ? d : 0);
             else
                 NAME(scale_wide)(c, row, from, n);
         }
