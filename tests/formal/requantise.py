@@ -13,6 +13,7 @@ from .theorem import Goal, Mutant, Theorem, obligations
 SOURCE = "libraries/Float32Lib.sol"
 FLOAT, NEAREST = z3.Float32(), z3.RNE()
 SATURATION = 1 << 32
+MOST_SHIFT = 149
 WORD = z3.BitVecSort(256)
 STAGES = (("rounded", 2), ("moved", 2), ("halved", 3))
 
@@ -30,18 +31,16 @@ def _bit_length(tree: Node) -> Iterator[Goal]:
 
 
 def _half_even(tree: Node) -> Iterator[Goal]:
-    low, places = z3.BitVec("value", 88), z3.BitVec("shift", 8)
-    value, shift = z3.ZeroExt(168, low), z3.ZeroExt(248, places)
-    given = [z3.ULE(1, shift), z3.ULE(shift, 149)]
-    quotient = Contract(tree, Words()).call("_shiftHalfEven", value, shift)
-    unit = z3.BitVecVal(1, 256) << shift
-    scaled = quotient << shift
-    # Both below 2^240: a difference has a sign.
-    error = z3.If(z3.UGE(value, scaled), value - scaled, scaled - value)
-    yield Goal("nothing is lost at the top", given, z3.ULE(quotient, 1 << 88))
-    yield Goal("the error is at most a half", given, z3.ULE(2 * error, unit))
-    tie = z3.Implies(2 * error == unit, quotient & 1 == 0)
-    yield Goal("a tie goes to the even one", given, tie)
+    value = z3.ZeroExt(168, z3.BitVec("value", 88))
+    for shift in range(1, MOST_SHIFT + 1):
+        contract = Contract(tree, Words())
+        quotient = contract.call("_shiftHalfEven", value, z3.BitVecVal(shift, 256))
+        scaled, unit = quotient << shift, 1 << shift
+        # Everything lies below 2^240.
+        error = z3.If(z3.UGE(value, scaled), value - scaled, scaled - value)
+        is_even = z3.Extract(0, 0, quotient) == 0
+        nearest = z3.And(z3.ULE(2 * error, unit), z3.Implies(2 * error == unit, is_even))
+        yield Goal(f"shift {shift}: nearest", [], z3.And(z3.ULE(quotient, 1 << 88), nearest))
 
 
 def _to_mantissa(tree: Node) -> Iterator[Goal]:
