@@ -72,6 +72,10 @@ class Constants:
         if self._path is not None:
             os.fsync(self._file.fileno())
 
+    def close(self) -> None:
+        """Let go of the file, which nothing is added to any more."""
+        self._file.close()
+
     def cut(self, size: int, tables: dict[str, int]) -> None:
         """Go on after the first `size` bytes, which hold these tables."""
         self._file.seek(size)

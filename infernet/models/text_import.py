@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from interpreter.operators.base import MAP_ELEMENTS
 from interpreter.program import Program
 from interpreter.tensors import DType
 
-from .errors import InvalidCalibration, InvalidOption, InvalidSource
+from .errors import InvalidCalibration, InvalidOption, InvalidSource, UnusableStore
 from .manifest import Coding, Manifest, Text
 from .pipeline import Model
 from .sequence import quantise
@@ -96,7 +97,7 @@ def import_decoder(
     identity = [options.source_file, options.source_sha256, repr(shape), repr(choices), [*tokens]]
     digest = sha256(json.dumps(identity).encode()).hexdigest()
     workplace = Workplace(parent / f".growing-{options.name}", digest)
-    with workplace.locked():
+    with _writing(workplace.folder), workplace.locked():
         program, names = grow(
             decoder, tokens, choices, workplace, hash_bytes=hash_constants, progress=progress
         )
@@ -110,6 +111,18 @@ def import_decoder(
         )
         forget(stored)
     return model, stored
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say what to do where a disk is full or a folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UnusableStore(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}; make room, "
+            "or name a writable folder in INFERNET_DATA_DIR, and the same command goes on"
+        ) from None
 
 
 def _decoder_manifest(

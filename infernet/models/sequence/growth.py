@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,11 @@ class Workplace:
         """Return the last state of the same import, or None where there is none."""
         try:
             state = json.loads((self.folder / _STATE).read_text())
+            held = (self.folder / CONSTANTS).stat().st_size
         except (FileNotFoundError, ValueError):
             return None
         is_same = isinstance(state, dict) and state.get("identity") == self.identity
-        return state if is_same else None
+        return state if is_same and held >= state["draft"]["constants_bytes"] else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -105,8 +106,21 @@ def grow(
     a kill the same call goes on with the first layer that is not done. Raises as
     `decoder_program`, and InvalidCalibration.
     """
-    calibration = Calibration(decoder, tokens)
-    emitter = Emitter(decoder, choices, Constants(place.folder / CONSTANTS))
+    with closing(Constants(place.folder / CONSTANTS)) as constants:
+        emitter = Emitter(decoder, choices, constants)
+        stream = _grow_layers(decoder, Calibration(decoder, tokens), emitter, place, progress)
+        emitter.sample(stream)
+        return emitter.finish(hash_bytes), tuple(emitter.draft.names)
+
+
+def _grow_layers(
+    decoder: Decoder,
+    calibration: Calibration,
+    emitter: Emitter,
+    place: Workplace,
+    progress: Progress,
+) -> Tensor:
+    """Write the layers that are not done yet and return the stream after the last."""
     total = decoder.shape.layers
     state = place.read()
     if state is None:
@@ -124,8 +138,7 @@ def grow(
         stream = emitter.layer(stream, index, layer, calibration.through(layer))
         _save(place, emitter, calibration, stream, index + 1)
     progress(total, total)
-    emitter.sample(stream)
-    return emitter.finish(hash_bytes), tuple(emitter.draft.names)
+    return stream
 
 
 def _save(

@@ -33,6 +33,7 @@ from infernet.models.text_sources import Kind, import_sequences, kind_of
 from infernet.models.text_tokenizers import of_bytes
 from interpreter import machine
 from interpreter.tensors import DType
+from tests.disk import small_disk
 
 from .plain_decoder import seeded
 from .test_sequence_files import write_folder
@@ -127,20 +128,54 @@ def test_another_import_does_not_go_on_with_what_is_left(models: Path) -> None:
             raise Killed
 
     first, second = (seeded(SHAPE, seed) for seed in (3, 4))
-    for name in ("story", "whole"):
-        with pytest.raises(Killed):
-            import_decoder(first, PARTS, TextOptions(name, "first"), TEXT, progress=kill)
+    with pytest.raises(Killed):
+        import_decoder(first, PARTS, TextOptions("story", "first"), TEXT, progress=kill)
     model, _ = import_decoder(second, PARTS, TextOptions("story", "second"), TEXT)
     clean, _ = import_decoder(second, PARTS, TextOptions("clean", "second"), TEXT)
     assert model.program.root == clean.program.root
-    # A state that was cut off while it was written counts as none.
-    state = models / ".growing-whole" / "state.json"
-    state.write_text(state.read_text()[:100])
-    model, _ = import_decoder(first, PARTS, TextOptions("whole", "first"), TEXT)
-    assert (
-        model.program.root
-        == import_decoder(first, PARTS, TextOptions("other", "first"), TEXT)[0].program.root
+
+
+@pytest.mark.parametrize("name", ["state.json", "constants.bin"])
+def test_what_is_cut_off_counts_as_nothing(models: Path, name: str) -> None:
+    def kill(done: int, total: int) -> None:
+        if done == 3:
+            raise Killed
+
+    decoder, options = seeded(SHAPE), TextOptions("story", "source")
+    with pytest.raises(Killed):
+        import_decoder(decoder, PARTS, options, TEXT, progress=kill)
+    path = models / ".growing-story" / name
+    path.write_bytes(path.read_bytes()[:100])
+    asked: list[int] = []
+    model, _ = import_decoder(
+        decoder, PARTS, options, TEXT, progress=lambda done, total: asked.append(done)
     )
+    assert asked[:2] == [0, 0]
+    whole, _ = import_decoder(decoder, PARTS, TextOptions("whole", "source"), TEXT)
+    assert model.program.root == whole.program.root
+
+
+def test_a_full_disk_stops_an_import_that_goes_on_with_more_room(tmp_path: Path) -> None:
+    decoder, options = seeded(SHAPE), TextOptions("story", "source")
+    with small_disk(tmp_path / "disk", 2) as disk:
+        filler = disk / "filler"
+        filler.write_bytes(bytes(1_200_000))
+        with pytest.raises(UnusableStore, match="No space left on device; make room"):
+            import_decoder(decoder, PARTS, options, TEXT, folder=disk)
+        filler.unlink()
+        asked: list[int] = []
+        model, _ = import_decoder(
+            decoder,
+            PARTS,
+            options,
+            TEXT,
+            folder=disk,
+            progress=lambda done, total: asked.append(done),
+        )
+        assert asked[0] > 0
+        whole, _ = import_decoder(decoder, PARTS, TextOptions("whole", "source"), TEXT)
+        assert model.program.root == whole.program.root
+        del model
 
 
 def test_two_imports_of_one_name_do_not_meet(models: Path) -> None:
