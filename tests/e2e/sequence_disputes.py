@@ -53,10 +53,10 @@ class Flipped(TraceClaim):
 
 
 class Told:
-    """A true run and where its lies can be told."""
+    """A true run and where its lies can be told: from the iteration `first` on."""
 
-    def __init__(self, truth: Trace, seed: int) -> None:
-        self.truth, self.rng = truth, Random(seed)
+    def __init__(self, truth: Trace, seed: int, first: int = 0) -> None:
+        self.truth, self.rng, self.first = truth, Random(seed), first
         self.program, self.iterations = truth.program, truth.iterations
         self.instructions = truth.timeline(0).instructions
         self.kept = {each.dst for each in self.instructions if isinstance(each, Keep)}
@@ -117,7 +117,8 @@ class Told:
 
     def anywhere(self) -> Step:
         """Return any step of an iteration that runs."""
-        return Step(self.rng.randrange(self.reached * self.program.header.steps_per_iteration))
+        each = self.program.header.steps_per_iteration
+        return Step(self.rng.randrange(self.first * each, self.reached * each))
 
     def in_step_of(self, opcode: str) -> Step:
         """Return any step of any operator of an opcode, in an iteration that runs."""
@@ -126,7 +127,7 @@ class Told:
             [i for i, op in enumerate(operators) if op.opcode.name == opcode]
         )
         index = self.rng.randrange(self.instructions[operator].steps)
-        return self.step(self.rng.randrange(self.reached), operator, index)
+        return self.step(self.rng.randrange(self.first, self.reached), operator, index)
 
     def in_operator(
         self, wanted: Callable[[Instruction], bool], position: int | None = None
@@ -136,7 +137,8 @@ class Told:
         if position is not None:
             found = found[position:][:1]
         operator = self.rng.choice(found)
-        return self.rng.randrange(self.reached), operator, self.instructions[operator]
+        iteration = self.rng.randrange(self.first, self.reached)
+        return iteration, operator, self.instructions[operator]
 
     def at_halt(self, positions: list[int]) -> Step:
         """Return the HALT of one of some positions; raise LookupError if there is none."""
