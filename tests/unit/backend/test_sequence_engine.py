@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -351,7 +352,7 @@ def test_positions_run_at_once_only_where_each_can_be_told(
         require_same_inside(engine, data, POSITIONS, [0, 3])
 
 
-def test_an_engine_serves_threads_and_inputs_in_turn() -> None:
+def test_an_engine_serves_inputs_in_turn() -> None:
     program = keys_program()
     rng = np.random.default_rng(2)
     size = program.header.input_type.byte_count
@@ -360,6 +361,29 @@ def test_an_engine_serves_threads_and_inputs_in_turn() -> None:
     for data in (*inputs, *inputs):
         require_every_tensor(engine, data, POSITIONS, [3])
         require_same_inside(engine, inputs[0], POSITIONS, [0, 5])
+
+
+def test_threads_share_an_engine() -> None:
+    program = keys_program()
+    rng = np.random.default_rng(3)
+    size = program.header.input_type.byte_count
+    inputs = [rng.integers(0, 256, size, np.uint8) for _ in range(8)] * 25
+    engine, reference = SequenceEngine(program, threads=2), ReferenceEngine(program)
+
+    def both(data: np.ndarray) -> list[bytes]:
+        shown = [each.tensors for each in engine.expose(data, POSITIONS, [2])]
+        tensors = [tensor.tobytes() for each in shown for tensor in each.values()]
+        return [engine.run(data, POSITIONS).output.tobytes(), *tensors]
+
+    def expected(data: np.ndarray) -> list[bytes]:
+        (shown,) = reference.expose(data, POSITIONS, [2])
+        tensors = [tensor.tobytes() for tensor in shown.tensors.values()]
+        return [reference.run(data, POSITIONS).output.tobytes(), *tensors]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(both, inputs))
+    assert found[:8] == [expected(data) for data in inputs[:8]]
+    assert found == found[:8] * 25
 
 
 def test_the_fast_engine_is_chosen_by_operators(monkeypatch: pytest.MonkeyPatch) -> None:
