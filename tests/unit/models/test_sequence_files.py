@@ -13,9 +13,11 @@ from infernet.models.sequence.checkpoint import read_checkpoint
 from infernet.models.sequence.decode import Choices, decoder_program
 from infernet.models.sequence.decoder import Decoder, DecoderLayer, ranges_of
 from infernet.models.sequence.llama import paired, read_llama
+from infernet.models.sequence.matrices import Rows
 from infernet.models.sequence.pieces import read_pieces
 
 from .plain_decoder import SIZES, greedy, seeded
+from .test_sequence_folder import write
 
 STACKED = ("attention_norm", "query", "key", "value", "out", "hidden_norm", "gate", "down", "up")
 
@@ -187,6 +189,27 @@ def test_weights_that_are_no_numbers_are_refused(part: str, number: float) -> No
         changed = replace(decoder, layer=lambda index: layers[index])
     with pytest.raises(InvalidSource, match="no finite number"):
         decoder_program(changed, ranges, Choices(32, ()))
+
+
+def test_a_folder_of_bf16_is_that_of_the_same_numbers_in_f32(tmp_path: Path) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "whole").mkdir()
+    halves = {
+        name: (np.asarray(array, "<f4").view("<u4") >> 16).astype("<u2")
+        for name, array in tensors_of(seeded()).items()
+    }
+    whole = {name: (half.astype("<u4") << 16).view("<f4") for name, half in halves.items()}
+    write(tmp_path / "half/model.safetensors", halves, dict.fromkeys(halves, "BF16"))
+    write(tmp_path / "whole/model.safetensors", whole, {})
+    for name in ("half", "whole"):
+        (tmp_path / name / "config.json").write_text(json.dumps(CONFIG))
+    found, expected = (read_llama(tmp_path / name) for name in ("half", "whole"))
+    assert isinstance(found.head, Rows) and isinstance(expected.head, np.ndarray)
+    assert_same(found, expected)
+    assert np.array_equal(found.embedding[np.array([7, 3])], expected.embedding[[7, 3]])
+    ranges, choices = ranges_of(expected, [5, 9, 30, 2]), Choices(32, ())
+    roots = {decoder_program(each, ranges, choices).root for each in (found, expected)}
+    assert len(roots) == 1
 
 
 def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
