@@ -121,6 +121,8 @@ class Evaluator(ABC):
         right = self._value(node["rightExpression"], frame)
         common = node["commonType"]["typeString"]
         signed = bool(re.match(r"int\d", common)) or is_signed(node["leftExpression"])
+        kind = node["leftExpression"] if operator in ("<<", ">>") else node["commonType"]
+        _require_whole_word(operator, kind.get("typeDescriptions", kind)["typeString"])
         return self._computed(operator, left, right, signed, frame)
 
     def _computed(self, operator: str, left: Term, right: Term, signed: bool, frame: Frame) -> Term:
@@ -237,6 +239,13 @@ def _byte(index: Term, value: Term) -> Term:
     """Return a word's byte `index` from the top; there are 32."""
     moved = z3.LShR(value, 8 * (31 - index)) & 0xFF
     return z3.If(z3.ULT(index, 32), moved, z3.BitVecVal(0, 256))
+
+
+def _require_whole_word(operator: str, type_name: str) -> None:
+    """Raise NotImplementedError where a result would wrap at fewer bits than a word has."""
+    narrow = re.fullmatch(r"u?int(\d+)", type_name)
+    if narrow and narrow[1] != "256" and operator in ("+", "-", "*", "<<"):
+        raise NotImplementedError(f"{operator} of {type_name}")
 
 
 def is_signed(node: Node) -> bool:

@@ -16,7 +16,7 @@ from .theorems import THEOREMS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "security" / "formal.md"
 QUICK = {"division", "root-start", "root-turn", "dot-lanes", "load", "put", "wrap", "segments"}
-QUICK |= {"parts", "depth"}
+QUICK |= {"parts", "depth", "joined-index", "truncation", "divisor"}
 
 needs_solc = pytest.mark.skipif(
     shutil.which("node") is None or not (CONTRACTS / "node_modules" / "solc").exists(),
@@ -33,9 +33,11 @@ def _marked(theorems: tuple[Theorem, ...]) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def trees() -> dict[str, Node]:
-    """Compile everything once."""
-    return trees_of(THEOREMS)
+def trees(request: pytest.FixtureRequest) -> dict[str, Node]:
+    """Compile what the chosen tests need, once."""
+    specs = [getattr(item, "callspec", None) for item in request.session.items]
+    chosen = [spec.params.get("theorem") for spec in specs if spec]
+    return trees_of([theorem for theorem in THEOREMS if theorem in chosen])
 
 
 @needs_solc

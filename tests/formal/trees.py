@@ -94,7 +94,55 @@ def _depth(tree: Node) -> Iterator[Goal]:
     yield Goal("no smaller depth would do", given, least)
 
 
+def _joined(tree: Node) -> Iterator[Goal]:
+    depths = z3.BitVecs("depth slot_depth", 8)
+    depth, slot_depth = (z3.ZeroExt(248, one) for one in depths)
+    slot, leaf, root = z3.BitVecs("slot leaf root", 256)
+    one = z3.BitVecVal(1, 256)
+    given = [z3.ULE(depth, 40), z3.ULE(slot_depth, 8)]
+    given += [z3.ULT(slot, one << slot_depth), z3.ULT(leaf, one << depth)]
+    folds: list[tuple[Term, ...]] = []
+
+    def fold(*arguments: Term) -> Term:
+        folds.append(arguments)
+        return z3.BitVec("folded", 256)
+
+    intrinsics: dict[str, Intrinsic] = {
+        "_take": lambda reader, length: z3.BitVec("item", 256),
+        "ofCalldata": lambda at, length: z3.BitVec("digest", 256),
+        "fold": fold,
+    }
+    members = {"t.depth": depth, "t.slot": slot, "r.slotDepth": slot_depth, "r.preRoot": root}
+    contract = Contract(tree, Words(), intrinsics)
+    frame = contract.run("_takeLeaf", z3.BitVecVal(0, 256), z3.BitVecVal(0, 256), leaf, **members)
+    ((_, index, _, length),) = folds
+    yield Goal("the path is as long as both trees are deep", given, length == depth + slot_depth)
+    yield Goal("the upper bits are the slot", given, z3.LShR(index, depth) == slot)
+    yield Goal("the lower bits are the leaf", given, index & ((one << depth) - 1) == leaf)
+    yield Goal("no other tree is reached", given, z3.ULT(index, one << length))
+    refused = frame.reverted == (z3.BitVec("folded", 256) != root)
+    yield Goal("refused unless it is under the root", given, refused)
+
+
 THEOREMS = (
+    Theorem(
+        "joined-index",
+        "_takeLeaf proves leaf `leaf` of slot `slot` and no other under the memory root",
+        "tensor trees up to depth 40, slot trees up to depth 8, every slot and leaf in them",
+        "libraries/WitnessReader.sol",
+        _joined,
+        (
+            Mutant(
+                """            bytes32 node = Sha256Lib.ofCalldata(content, LEAF);
+            node = Sha256Lib.fold(node, (t.slot << t.depth) | leaf, content + LEAF, depth);
+            if""",
+                """            bytes32 node = Sha256Lib.ofCalldata(content, LEAF);
+            node = Sha256Lib.fold(node, (t.slot << r.slotDepth) | leaf, content + LEAF, depth);
+            if""",
+            ),
+            Mutant("if (node != r.preRoot) revert LeafNotProven(leaf);", ""),
+        ),
+    ),
     Theorem(
         "path",
         "fold reads bit i of the index as the side at level i, and no two nodes at one index "
