@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
@@ -15,7 +15,7 @@ from interpreter.program import Program
 
 from ..errors import UnsupportedProgram
 from ..exposed import Exposed
-from .plan import Layout, Plan, Region, plan_of
+from .plan import ALIGNMENT, Layout, Plan, Region, plan_of
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -107,7 +107,7 @@ class SequenceEngine:
 
     def _execute(self, data: Bytes, iterations: int, arena: Bytes) -> _Run:
         """Run from the first position on; positions whose tokens the prompt gives in waves."""
-        kept = np.zeros(self._plan.kept_bytes, np.uint8)
+        kept = _aligned(np.zeros, self._plan.kept_bytes)
         known, position = min(self._known(data), iterations), 0
         halt = None
         while position < iterations and halt is None:
@@ -164,8 +164,8 @@ class SequenceEngine:
         try:
             arena = self._arenas.pop()
         except IndexError:
-            return np.empty(size, np.uint8)
-        return arena if len(arena) >= size else np.empty(size, np.uint8)
+            return _aligned(np.empty, size)
+        return arena if len(arena) >= size else _aligned(np.empty, size)
 
     # The inside of a run
 
@@ -188,7 +188,7 @@ class SequenceEngine:
         for first in range(0, len(reached), most):
             positions = np.array(reached[first : first + most], np.int64)
             layout = self._plan.layout(len(positions), is_exposed=True)
-            arena = np.empty(layout.arena_bytes, np.uint8)
+            arena = _aligned(np.empty, layout.arena_bytes)
             kept = done.kept.copy()
             self._wave(layout, layout.without_halts(), data, kept, arena, positions)
             for index, position in enumerate(positions.tolist()):
@@ -229,10 +229,10 @@ class SequenceEngine:
     def _expose_each(self, data: Bytes, wanted: Sequence[int]) -> Iterator[Exposed]:
         """Run from the first position on, one by one, and show those wanted."""
         plain, shown = self._layout(1), self._plan.layout(1, is_exposed=True)
-        kept = np.zeros(self._plan.kept_bytes, np.uint8)
+        kept = _aligned(np.zeros, self._plan.kept_bytes)
         for position in range(max(wanted, default=-1) + 1):
             layout = shown if position in wanted else plain
-            arena = np.empty(layout.arena_bytes, np.uint8)
+            arena = _aligned(np.empty, layout.arena_bytes)
             before = {
                 slot: kept[place.offset : place.offset + place.kind.byte_count].copy()
                 for slot, place in (self._plan.kept.items() if position and layout is shown else ())
@@ -248,6 +248,13 @@ class SequenceEngine:
                 yield Exposed(tensors, before)
             if halt is not None:
                 return
+
+
+def _aligned(allocate: Callable[[int, type[np.uint8]], Bytes], size: int) -> Bytes:
+    """Return bytes that begin with a line of the cache: vectors that cross lines cost twice."""
+    data = allocate(size + ALIGNMENT, np.uint8)
+    start = -data.ctypes.data % ALIGNMENT
+    return data[start : start + size]
 
 
 def _copy_of(layout: Layout, arena: Bytes, operator: int, index: int) -> Bytes:
