@@ -22,7 +22,7 @@ class Service:
     command: tuple[str, ...]
     is_ready: Callable[[], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
-    start_seconds: float = 90.0
+    start_seconds: float = 240.0
     stop_seconds: float = 12.0
 
 

@@ -113,7 +113,7 @@ class RemoteEngine:
         began = time.monotonic()
         until, pause = began + self.patience.most_seconds, self.patience.again_seconds
         asked: list[str] = []
-        ask_at, answer = began, None
+        ask_at, answer, is_given = began, None, False
         while answer is None and (now := time.monotonic()) < until:
             try:
                 if now >= ask_at:
@@ -122,7 +122,9 @@ class RemoteEngine:
                 answer = self._look(asked, min(until, ask_at) - now)
                 if answer is not None and answer.is_unknown_program:
                     put_program(self.queue.connection, self.program)
-                    asked, ask_at, answer = [], time.monotonic() + _PAUSE_SECONDS, None
+                    # A worker that does not keep it is not asked in a circle.
+                    rest = _PAUSE_SECONDS if is_given else 0.0
+                    asked, ask_at, answer, is_given = [], time.monotonic() + rest, None, True
             except (redis.RedisError, OSError):
                 # Redis is away, or came back empty: what was asked there is lost.
                 asked, ask_at = [], now + _PAUSE_SECONDS
