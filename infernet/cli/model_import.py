@@ -19,7 +19,7 @@ from infernet.models.pipeline import Model, Notice, Options, import_source
 from infernet.models.source import Source, read_model, read_onnx
 from infernet.models.text_build import TEXT_TOPOLOGIES, build_text_model
 from infernet.models.text_import import TextOptions
-from infernet.models.text_sources import Kind, import_sequences, kind_of
+from infernet.models.text_sources import DECODERS, Kind, import_sequences, kind_of
 from infernet.models.text_tokenizers import read_parts
 from interpreter.tensors import DType
 
@@ -59,6 +59,8 @@ WeightBytes = Annotated[
 ]
 Activation = Annotated[Width | None, typer.Option(help="Of a decoder: what meets the weights.")]
 Cache = Annotated[Width | None, typer.Option(help="Of a decoder: kept keys and values.")]
+# Options by their names, each falsy where it was not given.
+Given = dict[str, object]
 
 
 def import_(
@@ -95,7 +97,13 @@ def import_(
     started = perf_counter()
     chosen = store.check_name(name or _name_of(file))
     kind = kind_of(file)
+    of_pictures: Given = {"--mean": mean, "--deviation": deviation, "--invert": invert}
+    of_pictures |= {"--keep-weights": keep_weights}
+    of_text: Given = {"--tokenizer": tokenizer, "--positions": positions}
+    of_decoders: Given = {"--weight-bytes": weight_bytes}
+    of_decoders |= {"--activation": activation, "--cache": cache}
     if kind == Kind.PICTURES:
+        _refuse(kind, of_text | of_decoders)
         with progress("importing") as notice:
             pixels = _pixels(mean, deviation, invert)
             options = Options(chosen, file.name, _labels(labels), pixels, keep_weights, hash_bytes)
@@ -105,6 +113,7 @@ def import_(
         if calibration is not None and model.manifest.source_kind != "float":
             err.print("note: the source has scales of its own, so --calibration was not used")
     else:
+        _refuse(kind, of_pictures if kind in DECODERS else of_pictures | of_decoders)
         text_options = TextOptions(
             chosen,
             file.name,
@@ -179,6 +188,13 @@ def build_(
             notice("saving")
             folder = store.save_model(model, replace=replace)
     show_saved(model, folder, perf_counter() - started, as_json=as_json)
+
+
+def _refuse(kind: Kind, options: Given) -> None:
+    """Raise InvalidOption if an option was given that a source does not have."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise InvalidOption(f"{kind.value} takes no {', '.join(given)}; leave it out")
 
 
 def _import_pictures(

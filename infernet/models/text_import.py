@@ -76,26 +76,13 @@ def import_decoder(
         raise InvalidOption(
             f"a model is stored as '{options.name}'; choose --name or use --replace"
         )
-    shape = decoder.shape
-    if parts.vocabulary > shape.vocabulary:
-        raise InvalidSource(
-            f"the tokenizer has {parts.vocabulary} tokens and the model {shape.vocabulary}; "
-            "give the tokenizer that belongs to it"
-        )
-    choices = choose(shape, options, parts.end_tokens)
-    text = Text(
-        "generate",
-        choices.context,
-        shape.vocabulary,
-        parts.end_tokens,
-        parts.begin_tokens,
-        parts.chat_template,
-    )
+    choices = choose(decoder.shape, options, parts.end_tokens)
+    text = _decoder_text(decoder.shape, parts, choices.context)
     tokens = calibration
     if isinstance(tokens, str):
         tokens = Codec(text, Tokenizer.from_str(parts.tokenizer)).tokens_of(tokens)
-    identity = [options.source_file, options.source_sha256, repr(shape), repr(choices), [*tokens]]
-    digest = sha256(json.dumps(identity).encode()).hexdigest()
+    identity = [options.source_file, options.source_sha256, repr(decoder.shape), repr(choices)]
+    digest = sha256(json.dumps([*identity, list(tokens)]).encode()).hexdigest()
     workplace = Workplace(parent / f".growing-{options.name}", digest)
     with _writing(workplace.folder), workplace.locked():
         program, names = grow(
@@ -111,6 +98,17 @@ def import_decoder(
         )
         forget(stored)
     return model, stored
+
+
+def _decoder_text(shape: DecoderShape, parts: TextParts, positions: int) -> Text:
+    """Return what the manifest says about text, or raise InvalidSource."""
+    if parts.vocabulary > shape.vocabulary:
+        raise InvalidSource(
+            f"the tokenizer has {parts.vocabulary} tokens and the model {shape.vocabulary}; "
+            "give the tokenizer that belongs to it"
+        )
+    tokens = parts.end_tokens, parts.begin_tokens
+    return Text("generate", positions, shape.vocabulary, *tokens, parts.chat_template)
 
 
 @contextmanager

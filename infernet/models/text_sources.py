@@ -40,6 +40,8 @@ class Kind(Enum):
     CHECKPOINT = "a llama2.c checkpoint"
 
 
+DECODERS = (Kind.DECODER_FOLDER, Kind.CHECKPOINT)
+
 _FAMILIES = {"bert": Kind.ENCODER_FOLDER, "llama": Kind.DECODER_FOLDER}
 _FILES = {".bin": Kind.CHECKPOINT, ".npz": Kind.ENCODER_ARRAYS}
 
@@ -90,7 +92,7 @@ def import_sequences(
         )
     parts = _parts(path, kind, tokenizer)
     options = replace(options, source_sha256=_digest(path))
-    if kind in (Kind.DECODER_FOLDER, Kind.CHECKPOINT):
+    if kind in DECODERS:
         if parts is None:
             raise InvalidOption(f"{path} has no tokenizer: name it with --tokenizer")
         decoder = read_checkpoint(path) if kind == Kind.CHECKPOINT else read_llama(path)

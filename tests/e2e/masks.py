@@ -20,8 +20,8 @@ PROFILES = {
 }
 
 
-def require_digests(profile: str, folder: Path, digests: dict[str, str]) -> None:
-    """Check that each model of a folder has its digest with 1 and 2 threads; skip if it cannot."""
+def run_masked(profile: str, *command: str) -> str:
+    """Return what a command of Python prints under a profile; skip if this machine cannot."""
     library = os.environ.get("INFERNET_ISAMASK")
     if not library:
         pytest.skip("INFERNET_ISAMASK names no library that hides processor features")
@@ -29,7 +29,7 @@ def require_digests(profile: str, folder: Path, digests: dict[str, str]) -> None
     if not features <= processor_features():
         pytest.skip(f"this processor has no {name}")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.exactness", str(folder), "1", "2"],
+        [sys.executable, "-m", *command],
         env={**os.environ, "LD_PRELOAD": library, "ISAMASK": profile},
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -37,7 +37,13 @@ def require_digests(profile: str, folder: Path, digests: dict[str, str]) -> None
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
+    return done.stdout
+
+
+def require_digests(profile: str, folder: Path, digests: dict[str, str]) -> None:
+    """Check that each model of a folder has its digest with 1 and 2 threads."""
+    printed = run_masked(profile, "tests.exactness", str(folder), "1", "2")
+    lines = [line.split() for line in printed.splitlines()]
     expected = [[model, threads, digests[model]] for model in sorted(digests) for threads in "12"]
     assert lines == expected
 

@@ -3,6 +3,7 @@
 The models come from outside (INFERNET_TEST_DATA); masks.py says how kernels are chosen.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from infernet.backend.sequence.engine import SequenceEngine
 from infernet.models.store import load_model
 from tests.exactness import digest
 
-from .masks import PROFILES, require_digests
+from .masks import PROFILES, require_digests, run_masked
 
 TEXT = "Once there was a small boat on a big lake. A boy named Tom wanted to sail it.\n"
 SENTENCE_WORDS = 10
@@ -71,3 +72,12 @@ def test_digests_are_equal_on_every_kernel(
     profile: str, stored: tuple[Path, dict[str, str]]
 ) -> None:
     require_digests(profile, *stored)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_kernel_conforms(profile: str, threads: str) -> None:
+    command = ("infernet", "model", "conformance", "--json", "--threads", threads)
+    report = json.loads(run_masked(profile, *command))
+    assert report["exact"] and report["by_reference"] == 0

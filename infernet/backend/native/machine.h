@@ -21,8 +21,9 @@ enum { PLAIN, MULTIPLY, DIVIDE };
 enum { ADD, SUB, MUL };
 enum { SUM, SQUARES, MAX, MAXABS, PICK };
 
-/* Elements that an operator takes at a time. */
+/* Elements that an operator takes at a time, and where they lie: on lines of the cache. */
 enum { CHUNK = 512 };
+#define LINED __attribute__((aligned(64)))
 
 /* Elements lie anywhere in bytes that other code owns. */
 #define LOOSE __attribute__((may_alias, aligned(1)))

@@ -103,7 +103,7 @@ static TARGET void NAME(combine_wide)(const struct call *c, const void *b, size_
 {
     const int64_t *f = c->f, kind = f[2], low = f[5], high = f[6];
     struct rounding by = rounding_of(f[4]);
-    int64_t x[CHUNK], y[CHUNK];
+    LINED int64_t x[CHUNK], y[CHUNK];
     NAME(load)(c->a_type, c->a, at, n, x);
     NAME(load)(c->b_type, b, 0, n, y);
     if (kind == ADD)
@@ -123,7 +123,7 @@ static TARGET void NAME(combine_wide)(const struct call *c, const void *b, size_
 static TARGET void NAME(combine)(const struct call *c)
 {
     size_t rows = (size_t)c->f[0], cols = (size_t)c->f[1];
-    int64_t same[CHUNK], each[CHUNK];
+    LINED int64_t same[CHUNK], each[CHUNK];
     for (size_t row = 0; row < rows; row++) {
         if (c->f[3]) {
             int64_t value = element(c->b_type, c->b, row);
@@ -184,7 +184,7 @@ static TARGET void NAME(rotate)(const struct call *c)
     int64_t row = clamped(c->position, 0, f[4] - 1);
     const i16 *pairs = (const i16 *)(c->constants + f[3]) + (size_t)row * head;
     struct rounding by = rounding_of(f[2]);
-    int64_t v[CHUNK];
+    LINED int64_t v[CHUNK];
     for (size_t first = 0; first < count; first += head)
         for (size_t from = 0; from < head; from += CHUNK) {
             size_t n = head - from < CHUNK ? head - from : CHUNK;

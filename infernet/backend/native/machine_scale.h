@@ -53,7 +53,7 @@ static TARGET uint64_t NAME(shorten)(const i64 *a, size_t n, i32 *restrict copy)
  * factor or divisor of the row. `most_before`, `most_m`: the largest magnitudes; `reach`: what they
  * leave of 2^31 to quotients. */
 struct NAME(columns) {
-    int32_t before[CHUNK], m[CHUNK], last[CHUNK], low, high;
+    LINED int32_t before[CHUNK], m[CHUNK], last[CHUNK], low, high;
     int shift;
     int64_t factor;
     double most_before, most_m, reach;
@@ -197,7 +197,7 @@ static TARGET void NAME(scale_wide)(const struct call *c, size_t row, size_t fro
     const i64 *pairs = f[5] < 0 ? NULL : (const i64 *)(c->constants + f[5]) + from;
     struct rounding by = rounding_of(mode == DIVIDE ? 0 : shift);
     size_t at = row * (size_t)f[1] + from;
-    int64_t v[CHUNK], after[CHUNK];
+    LINED int64_t v[CHUNK], after[CHUNK];
     int64_t given = mode == PLAIN ? 1 : element(c->b_type, c->b, (size_t)f[12] + row);
     int64_t factor = mode == MULTIPLY ? given : 1;
     NAME(load)(c->a_type, c->a, at, n, v);
@@ -220,7 +220,7 @@ static TARGET void NAME(scale)(const struct call *c)
     size_t rows = (size_t)f[0], cols = (size_t)f[1];
     int can_be_narrow = c->a_type >= I16 && c->dst_type != I64;
     struct NAME(columns) k;
-    int32_t copy[CHUNK];
+    LINED int32_t copy[CHUNK];
     k.low = (int32_t)f[9];
     k.high = (int32_t)f[10];
     k.shift = (int)f[3];

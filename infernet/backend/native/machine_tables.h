@@ -83,7 +83,7 @@ static TARGET void NAME(look_up)(const struct call *c)
 {
     const int64_t *f = c->f;
     size_t rows = (size_t)f[0], cols = (size_t)f[1];
-    int32_t at[CHUNK];
+    LINED int32_t at[CHUNK];
     for (size_t row = 0; row < rows; row++) {
         int64_t base = f[2] ? ((const i64 *)c->b)[row] : f[3];
         for (size_t from = 0; from < cols; from += CHUNK) {

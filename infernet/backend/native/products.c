@@ -19,8 +19,8 @@
 #define SPAN 65536
 /* Of columns of i16, whose two bytes are taken apart first. */
 #define SPAN_I16 4096
-/* Bytes of depth that are packed at once: a panel then stays in the first-level cache. */
-#define BLOCK 512
+/* Bytes of depth that are packed at once: a panel then stays in the second-level cache. */
+#define BLOCK 2048
 /* For up to so many lines each column is read where it lies; for more it pays to pack it. */
 #define FEW 8
 /* Lines, and their bytes, that are multiplied at once. */

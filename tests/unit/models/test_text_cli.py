@@ -13,6 +13,7 @@ from infernet.cli import run
 from infernet.models.store import load_model
 from infernet.models.text import Codec
 
+from .test_models_cli import quantised_file
 from .test_sequence_decoder import TEXT as STORY
 from .test_text_import import TEXT, folder_of
 
@@ -83,6 +84,16 @@ def test_widths_and_positions_are_as_asked_for(console: Console, tmp_path: Path)
     assert "--replace" in console.text("import", source, *options, code=2)
     assert "multiple of 32" in console.text("import", source, *options[:2], "--context", 33,
                                             "--name", "odd", code=2)  # fmt: skip
+
+
+def test_options_of_another_kind_of_model_are_refused(console: Console, tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "source")
+    options = ["--mean", 3, "--invert", "--calibration", source / "text.txt"]
+    message = console.text("import", source, *options, code=2)
+    assert "a folder of a decoder takes no --mean, --invert; leave it out" in message
+    graph = quantised_file(tmp_path)
+    message = console.text("import", graph, "--context", 64, "--cache", "i8", code=2)
+    assert "over pictures or arrays takes no --positions, --cache" in message
 
 
 def test_a_built_encoder_classifies_and_embeds_nothing(console: Console) -> None:
