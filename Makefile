@@ -5,7 +5,7 @@ READY := .venv/.ready
 NPM := $(shell command -v npm 2>/dev/null)
 ARGS ?=
 
-.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts prove analyse bench format clean
+.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts prove analyse fuzz bench format clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +44,11 @@ else
 	@echo "left out: contract tests (forge test, artifact check, gas snapshot), because npm is not installed"
 endif
 
-test-all: $(READY) ## Run the long tests too (nightly)
+test-all: $(READY) .venv/.fuzz ## Run the long tests too (nightly)
 	$(BIN)/python -m pytest $(ARGS)
 	$(BIN)/python -m tests.twin.bulk --count 100000
 	$(BIN)/python -m tests.game.adversary --count 200000
+	$(BIN)/python -m tests.fuzz --seconds 60
 	@FOUNDRY_INVARIANT_RUNS=2000 $(MAKE) --no-print-directory test-contracts
 
 lint: $(READY) ## Check style and formatting
@@ -82,6 +83,14 @@ prove: $(READY) contracts/node_modules/.ready ## Prove the contracts' arithmetic
 
 analyse: .venv-analysis/.ready contracts/node_modules/.ready ## Compare what Slither finds in the contracts with what was judged
 	.venv-analysis/bin/python contracts/analyse.py
+
+# The engine comes for Linux on x86-64 alone, and nothing else needs it.
+.venv/.fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3,<4'
+	@touch $@
+
+fuzz: .venv/.fuzz ## Give decoders hostile bytes, guided by coverage (ARGS="NAME … --seconds N")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(READY) ## Print our figures beside the others', from one run (minutes)
 	$(BIN)/python -m benchmarks $(ARGS)
