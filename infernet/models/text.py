@@ -260,6 +260,11 @@ def read_tokenizer(path: Path) -> Tokenizer:
     return tokenizer
 
 
+def check_template(template: str) -> None:
+    """Raise jinja2's TemplateError for a chat template that cannot be rendered."""
+    _environment().from_string(template)
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     environment.globals["raise_exception"] = _refuse

@@ -20,10 +20,10 @@ from .sequence.arithmetic import Array
 from .sequence.bert import read_folder, read_npz
 from .sequence.bert_onnx import read_onnx_encoder
 from .sequence.checkpoint import read_checkpoint
+from .sequence.configs import read_json
 from .sequence.growth import Progress
 from .sequence.llama import read_llama
 from .sequence.reals import RealEncoder
-from .sequence.safetensors import read_json
 from .store import save_model
 from .text_import import TextOptions, embedded, import_decoder, import_encoder
 from .text_tokenizers import TextParts, of_folder, read_parts
@@ -52,7 +52,7 @@ def kind_of(path: Path) -> Kind:
         raise InvalidSource(f"{path}: there is no such file or folder; give a readable file")
     if path.is_dir():
         family = read_json(path / "config.json").get("model_type")
-        if family not in _FAMILIES:
+        if not isinstance(family, str) or family not in _FAMILIES:
             raise InvalidSource(
                 f"{path} holds a '{family}'; folders of {' or '.join(_FAMILIES)} can be imported"
             )
@@ -140,6 +140,11 @@ def _text(path: Path) -> str:
 
 
 def _sequences(path: Path, width: int) -> Sequence[Array]:
+    if path.is_file() and path.suffix not in (".npz", ".npy"):
+        raise InvalidCalibration(
+            f"--calibration {path}: this encoder takes embedded words, no text; give an .npz of "
+            f"sequences (words, {width})"
+        )
     return [np.asarray(rows) for rows in embedded(read_arrays(path), width)]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from tokenizers import (
     AddedToken,
     Regex,
@@ -20,10 +21,12 @@ from tokenizers import (
     processors,
 )
 
+from interpreter.operators.control import MAX_END_TOKENS
+
 from .errors import CorruptModel, InvalidSource
+from .sequence.configs import read_json
 from .sequence.pieces import BEGIN_OF_TEXT, END_OF_TEXT, Pieces, read_pieces
-from .sequence.safetensors import read_json
-from .text import read_tokenizer
+from .text import check_template, read_tokenizer
 
 _BYTE = re.compile(rb"<0x[0-9A-F]{2}>")
 _UNKNOWN = 0
@@ -114,29 +117,48 @@ def of_folder(folder: Path) -> TextParts:
         raise InvalidSource(str(error)) from None
     config = _optional(folder / "tokenizer_config.json")
     generation = _optional(folder / "generation_config.json") or _optional(folder / "config.json")
-    ends = _numbers(generation.get("eos_token_id"))
+    count = tokenizer.get_vocab_size(with_added_tokens=True)
+    ends = _ends(generation.get("eos_token_id"), count)
     if not ends:
         ends = _token(tokenizer, config, "eos_token")
-    template = config.get("chat_template") or ""
-    separate = folder / "chat_template.jinja"
-    if not template and separate.exists():
-        template = separate.read_text(encoding="utf-8")
-    if not isinstance(template, str):
-        # Several templates by name: that without tools is the default one.
-        template = next((one["template"] for one in template if one["name"] == "default"), "")
     begins = _token(tokenizer, config, "bos_token")
-    count = tokenizer.get_vocab_size(with_added_tokens=True)
-    return TextParts(tokenizer.to_str(), count, begins, ends, template)
+    return TextParts(tokenizer.to_str(), count, begins, ends, _template(folder, config))
 
 
 def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def _numbers(value: Any) -> tuple[int, ...]:
-    if isinstance(value, int):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else ()
+def _ends(value: Any, count: int) -> tuple[int, ...]:
+    """Return the end tokens that a configuration has as one number, several or none."""
+    if value is None:
+        return ()
+    found = tuple(value) if isinstance(value, list) else (value,)
+    if len(found) > MAX_END_TOKENS or not all(type(x) is int and 0 <= x < count for x in found):
+        raise InvalidSource(
+            f"eos_token_id is {value!r}; at most {MAX_END_TOKENS} tokens from 0 to {count - 1} can "
+            "end a text"
+        )
+    return found
+
+
+def _template(folder: Path, config: Mapping[str, Any]) -> str:
+    """Return the chat template of a folder, or "" where it has none."""
+    found, separate = config.get("chat_template") or "", folder / "chat_template.jinja"
+    try:
+        if not found and separate.exists():
+            found = separate.read_text(encoding="utf-8")
+        if isinstance(found, list):
+            # Several templates by name: that without tools is the default one.
+            found = {one["name"]: one["template"] for one in found}.get("default", "")
+        if not isinstance(found, str):
+            raise TypeError(f"it is {found!r}, neither text nor a list of named ones")
+        check_template(found)
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, TemplateError) as error:
+        raise InvalidSource(
+            f"{folder} has a chat template that cannot be read: {error!r}; download it again"
+        ) from None
+    return found
 
 
 def _token(tokenizer: Tokenizer, config: Mapping[str, Any], name: str) -> tuple[int, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from ..errors import InvalidSource
 from .arithmetic import Array, Reals
+from .configs import read_json, real, whole
 from .reals import (
     RealClassifier,
     RealEmbedding,
@@ -20,7 +20,7 @@ from .reals import (
     RealLinear,
     RealNorm,
 )
-from .safetensors import Safetensors, read_json
+from .safetensors import Safetensors
 
 _EPSILON = 1e-12
 # Every BERT has heads of 64 channels.
@@ -74,10 +74,10 @@ def read_folder(folder: Path) -> RealEncoder:
         raise InvalidSource(f"{folder} holds a '{config.get('model_type')}', not a plain BERT")
     arrays = Safetensors(folder)
     root = "bert." if any(name.startswith("bert.") for name in arrays) else ""
-    epsilon = float(config.get("layer_norm_eps", _EPSILON))
+    epsilon = real(config, "layer_norm_eps", _EPSILON)
     layers = tuple(
         _layer(arrays, f"{root}encoder.layer.{index}.", epsilon)
-        for index in range(_whole(config, "num_hidden_layers"))
+        for index in range(whole(config, "num_hidden_layers"))
     )
     classifier = None
     if "classifier.weight" in arrays:
@@ -90,7 +90,7 @@ def read_folder(folder: Path) -> RealEncoder:
         array(arrays, f"{name}position_embeddings.weight") + types[0],
         _norm(arrays, f"{name}LayerNorm", epsilon),
     )
-    heads, active = _whole(config, "num_attention_heads"), str(config.get("hidden_act", "gelu"))
+    heads, active = whole(config, "num_attention_heads"), str(config.get("hidden_act", "gelu"))
     return RealEncoder(heads, active, embedding, layers, classifier)
 
 
@@ -116,13 +116,6 @@ def _linear(arrays: Mapping[str, Array], name: str) -> RealLinear:
 
 def _norm(arrays: Mapping[str, Array], name: str, epsilon: float) -> RealNorm:
     return RealNorm(array(arrays, f"{name}.weight"), array(arrays, f"{name}.bias"), epsilon)
-
-
-def _whole(config: Mapping[str, Any], name: str) -> int:
-    value = config.get(name)
-    if not isinstance(value, int) or value < 1:
-        raise InvalidSource(f"config.json: '{name}' is {value!r}, not a positive number")
-    return value
 
 
 def array(arrays: Mapping[str, Array], name: str) -> Reals:

@@ -24,7 +24,7 @@ from interpreter.operators.base import MAP_ELEMENTS
 from interpreter.program import HashConstants, Program
 from interpreter.tensors import DType
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, InvalidSource
 from ..space import Constants
 from .arithmetic import Array, Dyadic, Reals, dyadic, in_steps, nearest, widest_step
 from .attention import (
@@ -124,6 +124,10 @@ class Emitter:
         self, decoder: Decoder, choices: Choices, constants: Constants | None = None
     ) -> None:
         shape = decoder.shape
+        if shape.context < MAP_ELEMENTS:
+            raise InvalidSource(
+                f"the model knows {shape.context} positions; a program has at least {MAP_ELEMENTS}"
+            )
         if choices.context % MAP_ELEMENTS or not 0 < choices.context <= shape.context:
             raise InvalidOption(
                 f"context {choices.context} is not a multiple of {MAP_ELEMENTS} up to "

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..errors import InvalidSource
 from .arithmetic import Array
+from .configs import read_json, real, whole
 from .decoder import Decoder, DecoderLayer, DecoderShape
 from .matrices import Matrix
-from .safetensors import Safetensors, read_json
+from .safetensors import Safetensors
 
 _LAYER_NAMES = {
     "attention_norm": "input_layernorm",
@@ -24,7 +25,13 @@ _LAYER_NAMES = {
     "down": "mlp.down_proj",
 }
 # What changes the arithmetic, with the value that leaves it as the program has it.
-_PLAIN = {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu", "rope_scaling": None}
+_PLAIN = {
+    "attention_bias": False,
+    "mlp_bias": False,
+    "hidden_act": "silu",
+    "rope_scaling": None,
+    "partial_rotary_factor": 1.0,
+}
 
 
 def read_llama(folder: Path) -> Decoder:
@@ -32,12 +39,9 @@ def read_llama(folder: Path) -> Decoder:
     path = folder / "config.json"
     config = read_json(path)
     for name, plain in _PLAIN.items():
-        if config.get(name, plain) != plain:
+        if config.get(name) not in (None, plain):
             raise InvalidSource(f"{path}: {name} = {config[name]} is not supported, only {plain}")
-    try:
-        shape = _shape(config)
-    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise InvalidSource(f"{path}: {error!r}; it is not that of a Llama model") from None
+    shape = _shape(config)
     weights = Safetensors(folder)
 
     def layer(index: int) -> DecoderLayer:
@@ -51,7 +55,9 @@ def read_llama(folder: Path) -> Decoder:
 
     matrix = (shape.vocabulary, shape.width)
     embedding = _rows(weights, "model.embed_tokens.weight", matrix)
-    is_tied = config.get("tie_word_embeddings", False)
+    is_tied = config.get("tie_word_embeddings") or False
+    if not isinstance(is_tied, bool):
+        raise InvalidSource(f"{path}: tie_word_embeddings is {is_tied!r}, not true or false")
     head = embedding if is_tied else _rows(weights, "lm_head.weight", matrix)
     return Decoder(shape, embedding, layer, _array(weights, "model.norm.weight", matrix[1:]), head)
 
@@ -64,25 +70,28 @@ def paired(weights: Array, head: int) -> Array:
 
 
 def _shape(config: Mapping[str, Any]) -> DecoderShape:
-    heads = int(config["num_attention_heads"])
+    heads = whole(config, "num_attention_heads")
     # Later configurations have the rotation's numbers in an object of their own.
     rope = config.get("rope_parameters") or config
-    if rope.get("rope_type", "default") != "default":
-        raise ValueError(f"rope_type {rope['rope_type']} is not supported, only default")
+    if not isinstance(rope, dict) or rope.get("rope_type", "default") != "default":
+        raise InvalidSource(f"config.json: the rotation {rope} is not supported, only default")
     shape = DecoderShape(
-        width=int(config["hidden_size"]),
-        hidden=int(config["intermediate_size"]),
-        layers=int(config["num_hidden_layers"]),
+        width=whole(config, "hidden_size"),
+        hidden=whole(config, "intermediate_size"),
+        layers=whole(config, "num_hidden_layers"),
         heads=heads,
-        kv_heads=int(config.get("num_key_value_heads") or heads),
-        vocabulary=int(config["vocab_size"]),
-        context=int(config["max_position_embeddings"]),
-        theta=float(rope.get("rope_theta", 10_000.0)),
-        epsilon=float(config["rms_norm_eps"]),
+        kv_heads=whole(config, "num_key_value_heads", heads),
+        vocabulary=whole(config, "vocab_size"),
+        context=whole(config, "max_position_embeddings"),
+        theta=real(rope, "rope_theta", 10_000.0),
+        epsilon=real(config, "rms_norm_eps"),
     )
-    head = config.get("head_dim") or shape.head
-    if shape.width != heads * head or head % 2 or heads % shape.kv_heads:
-        raise ValueError(f"{heads} heads of {head} and {shape.kv_heads} for keys do not fit")
+    head = whole(config, "head_dim", shape.head)
+    if shape.width != heads * head or head % 2 or heads % shape.kv_heads or not shape.theta:
+        raise InvalidSource(
+            f"config.json: {heads} heads of {head}, {shape.kv_heads} for keys, in a width of "
+            f"{shape.width}, and a rotation's base of {shape.theta:g} do not fit"
+        )
     return shape
 
 

@@ -140,6 +140,66 @@ def test_offsets_outside_the_file_are_refused(tmp_path: Path) -> None:
         Safetensors(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"dtype": "F8_E4M3"}, "dtype F8_E4M3 is not supported"),
+        ({"dtype": []}, "unhashable"),
+        ({"shape": [-4, -4]}, "not one of sizes"),
+        ({"shape": ["4", "4"]}, "not one of sizes"),
+        ({"shape": [2**32, 2**32], "data_offsets": [0, 0]}, "offsets 0 to 0 do not hold"),
+        ({"shape": [10**30]}, "do not hold"),
+        ({"shape": [4, 4] + [1] * 80}, "readable"),
+        ({"data_offsets": [0, 64]}, "begins at 0, where the one before ends at 64"),
+        ({"data_offsets": [128, 64]}, "offsets 128 to 64"),
+        ({"data_offsets": [64.0, 128.0]}, "readable"),
+        ({"data_offsets": [0, 64, 128]}, "too many values"),
+    ],
+)
+def test_entries_that_are_no_array_are_refused(
+    tmp_path: Path, entry: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "model.safetensors"
+    write(path, {"a": np.ones((4, 4), "<f4"), "b": np.ones((4, 4), "<f4")}, {})
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["b"] |= entry
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    with pytest.raises(InvalidSource, match=message):
+        Safetensors(tmp_path)
+
+
+def test_bytes_of_no_array_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    write(path, {"a": np.ones(4, "<f4")}, {})
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(InvalidSource, match="the arrays end at 16 of 20 bytes; download it again"):
+        Safetensors(tmp_path)
+    path.write_bytes((10**5).to_bytes(8, "little") + b"[" * 10**5)
+    with pytest.raises(InvalidSource, match="recursion"):
+        Safetensors(tmp_path)
+
+
+def test_integers_may_lie_in_a_folder_but_are_no_weights(tmp_path: Path) -> None:
+    write(tmp_path / "model.safetensors", {"ids": np.arange(4, dtype="<i8")}, {"ids": "I64"})
+    arrays = Safetensors(tmp_path)
+    assert "ids" in arrays and "none" not in arrays
+    with pytest.raises(InvalidSource, match=r"'ids' is of I64, and weights are floats"):
+        arrays["ids"]
+
+
+@pytest.mark.parametrize(
+    "weight_map", [None, [], {}, {"a": 5}, {"a": {}}, {"a": "../b"}, {"a": "/b"}]
+)
+def test_an_index_names_files_beside_it(tmp_path: Path, weight_map: object) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(InvalidSource, match="does not name files beside it"):
+        Safetensors(tmp_path)
+
+
 @pytest.mark.slow
 def test_minilm_agrees_with_its_floats_from_text_to_vector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

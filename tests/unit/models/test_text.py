@@ -168,6 +168,32 @@ def test_a_folder_says_how_text_begins_ends_and_is_framed(tmp_path: Path) -> Non
         read_tokenizer(tmp_path / "tokenizer.json")
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("generation_config.json", '{"eos_token_id": ["a"]}', r"from 0 to 269 can end a text"),
+        ("generation_config.json", '{"eos_token_id": [[2]]}', r"from 0 to 269 can end a text"),
+        ("generation_config.json", '{"eos_token_id": true}', r"from 0 to 269 can end a text"),
+        ("generation_config.json", '{"eos_token_id": -1}', r"from 0 to 269 can end a text"),
+        ("generation_config.json", '{"eos_token_id": 270}', r"from 0 to 269 can end a text"),
+        ("generation_config.json", f'{{"eos_token_id": {list(range(17))}}}', "at most 16 tokens"),
+        ("tokenizer_config.json", '{"chat_template": 5}', "neither text nor a list of named"),
+        ("tokenizer_config.json", '{"chat_template": ["x"]}', "template that cannot be read"),
+        ("tokenizer_config.json", '{"chat_template": [{"x": 1}]}', "template that cannot be read"),
+        ("tokenizer_config.json", '{"chat_template": "{% for"}', "template that cannot be read"),
+        ("tokenizer_config.json", "[" * 100_000, "cannot be read: maximum recursion"),
+        ("chat_template.jinja", b"\xff\xfe", "template that cannot be read"),
+    ],
+)
+def test_a_folder_that_frames_no_text_is_refused(
+    tmp_path: Path, file: str, text: str | bytes, message: str
+) -> None:
+    (tmp_path / "tokenizer.json").write_text(of_pieces(PIECES).tokenizer)
+    (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InvalidSource, match=message):
+        of_folder(tmp_path)
+
+
 def test_a_manifest_keeps_what_it_says_about_text() -> None:
     coding = Coding(1.0, 0, (1, 43), "int32", "flat")
     manifest = Manifest("story", "00", "", "", "float", coding, coding, None, text=TEXT)

@@ -242,8 +242,14 @@ def test_sources_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (source / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(InvalidSource, match="holds a 'gpt2'; folders of bert or llama"):
         kind_of(source)
+    (source / "config.json").write_text('{"model_type": ["llama"]}')
+    with pytest.raises(InvalidSource, match="folders of bert or llama"):
+        kind_of(source)
     with pytest.raises(InvalidSource, match="no such file"):
         kind_of(tmp_path / "none")
+    with pytest.raises(InvalidSource, match="knows 16 positions; a program has at least 32"):
+        short = DecoderShape(64, 96, 1, 4, 2, 300, 16)
+        import_decoder(seeded(short), PARTS, TextOptions("short", ""), TEXT)
     with pytest.raises(InvalidSource, match="more than the 128 tensors"):
         tall = DecoderShape(64, 96, 60, 4, 2, 300, 64)
         import_decoder(seeded(tall), PARTS, TextOptions("tall", ""), TEXT)
@@ -301,4 +307,13 @@ def test_bert_tiny_takes_embedded_words(tmp_path: Path) -> None:
             TextOptions("other", ""),
             tokenizer=None,
             calibration=tmp_path / "words.npz",
+        )
+    (tmp_path / "words.txt").write_text("one two")
+    with pytest.raises(InvalidCalibration, match="takes embedded words, no text"):
+        import_sequences(
+            source / files[1],
+            Kind.ENCODER_ARRAYS,
+            TextOptions("other", ""),
+            tokenizer=None,
+            calibration=tmp_path / "words.txt",
         )
