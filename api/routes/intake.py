@@ -69,8 +69,8 @@ async def wish_of(request: Request) -> Wish:
 
 async def content_of(request: Request) -> Any:
     """Return what a body of JSON says, or raise MalformedBody or UnsupportedType."""
-    if media_type(request) != JSON:
-        raise UnsupportedType(f"send {JSON}")
+    if (kind := _kind_of(request)) != JSON:
+        raise UnsupportedType(f"Content-Type is '{kind[:80]}'; send {JSON}")
     return parsed(await request.body())
 
 
@@ -122,12 +122,16 @@ def signed_wish_in(content: Any) -> SignedWish:
 
 def media_type(request: Request) -> str:
     """Return the type of a body, without its parameters; raises UnsupportedType."""
-    found = request.headers.getlist("content-type")
-    kind = found[0].partition(";")[0].strip().lower() if len(found) == 1 else ""
+    kind = _kind_of(request)
     if kind not in (JSON, NPY, RAW, MULTIPART, *IMAGES):
         names = ", ".join((JSON, NPY, *IMAGES, RAW, MULTIPART))
         raise UnsupportedType(f"Content-Type is '{kind[:80]}'; send one of {names}")
     return kind
+
+
+def _kind_of(request: Request) -> str:
+    found = request.headers.getlist("content-type")
+    return found[0].partition(";")[0].strip().lower() if len(found) == 1 else ""
 
 
 def binary(kind: str, data: bytes) -> Input:

@@ -1,4 +1,4 @@
-"""OpenAI's protocol: each request becomes a task, and waits for its result. See docs/openai.md."""
+"""OpenAI's protocol: each request becomes a task, and waits for its result. See docs/text.md."""
 
 from __future__ import annotations
 

@@ -31,6 +31,11 @@ _CODES = {
     "missing": "missing_required_parameter",
     UNSUPPORTED: UNSUPPORTED,
 }
+_WORDS = {
+    "extra_forbidden": "this gateway knows no such member; leave it out",
+    "model_type": "it has to be an object",
+    "dict_type": "it has to be an object",
+}
 _COMPLETION_TOKENS = 16
 _TEMPERATURE = 1.0
 
@@ -70,30 +75,30 @@ def chat_wish(given: ChatGiven, seed: int | None) -> Wish:
 
 def completion_wish(given: CompletionGiven, seed: int | None) -> Wish:
     """Return the task of a completion."""
-    prompt: Prompt
-    if isinstance(given.prompt, str):
-        prompt = given.prompt
-    elif len(given.prompt) == 1 and isinstance(given.prompt[0], str):
-        prompt = given.prompt[0]
-    else:
-        prompt = [each for each in given.prompt if isinstance(each, int)]
-        if len(prompt) != len(given.prompt) or not prompt:
-            raise InvalidMember("prompt", "one prompt is served at a time", "invalid_value")
-    return _made(given, prompt, given.max_tokens or _COMPLETION_TOKENS, seed, "prompt")
+    prompts = _prompts_in(given.prompt)
+    if len(prompts) != 1 or prompts[0] == []:
+        raise InvalidMember(
+            "prompt", "one prompt is served at a time; send a request for each", "invalid_value"
+        )
+    return _made(given, prompts[0], given.max_tokens or _COMPLETION_TOKENS, seed, "prompt")
 
 
 def embedding_wishes(given: EmbeddingsGiven) -> list[Wish]:
     """Return a task for each of the inputs."""
-    found = given.input
-    if isinstance(found, str):
-        prompts: list[Prompt] = [found]
-    elif all(isinstance(each, int) for each in found):
-        prompts = [[each for each in found if isinstance(each, int)]]
-    else:
-        prompts = [each for each in found if not isinstance(each, int)]
+    prompts = _prompts_in(given.input)
     if not all(prompts):
         raise InvalidMember("input", "it may not be empty", "invalid_value")
     return [_wish(given, TextInput(prompt, task="embed", member="input")) for prompt in prompts]
+
+
+def _prompts_in(found: str | list[str] | list[int] | list[list[int]]) -> list[Prompt]:
+    """Return the prompts in a member that holds one or several, as text or as tokens."""
+    if isinstance(found, str):
+        return [found]
+    tokens = [each for each in found if isinstance(each, int)]
+    if len(tokens) == len(found):
+        return [tokens]
+    return [each for each in found if not isinstance(each, int)]
 
 
 def stops_of(given: Sampled) -> Sequence[str]:
@@ -122,8 +127,7 @@ def _fault(error: ValidationError, content: Any) -> InvalidMember:
     # Whatever has the right type came closer than what has not.
     found = max(first, key=lambda each: (not each["type"].endswith("_type"), len(each["loc"])))
     member = _member(found["loc"], content, is_missing=found["type"] == "missing")
-    is_unknown = found["type"] == "extra_forbidden"
-    what = "this gateway knows no such member" if is_unknown else found["msg"]
+    what = _WORDS.get(found["type"], found["msg"])
     return InvalidMember(member or "body", what, _CODES.get(found["type"], "invalid_value"))
 
 

@@ -87,6 +87,9 @@ class Sampled(Asked):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     metadata: dict[str, str] | None = Field(None, max_length=16, description="Not used")
+    service_tier: Annotated[Any, _Only("auto", "default")] = None
+    safety_identifier: str | None = Field(None, max_length=1_000, description="Not used")
+    prompt_cache_key: str | None = Field(None, max_length=1_000, description="Not used")
     n: Annotated[Any, _Only(1)] = None
     top_p: Annotated[Any, _Only(1, 1.0)] = None
     presence_penalty: Annotated[Any, _Only(0, 0.0)] = None
@@ -107,6 +110,12 @@ class Message(Given):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
     name: Annotated[Any, _Only()] = None
+    # What an answer of this protocol has, so that it can be sent back as it came.
+    refusal: Annotated[Any, _Only()] = None
+    annotations: Annotated[Any, _Only([])] = None
+    audio: Annotated[Any, _Only()] = None
+    tool_calls: Annotated[Any, _Only([])] = None
+    function_call: Annotated[Any, _Only()] = None
 
 
 class ChatGiven(Sampled):
@@ -119,14 +128,23 @@ class ChatGiven(Sampled):
     top_logprobs: Annotated[Any, _Only(0)] = None
     response_format: Annotated[Any, _Only({"type": "text"})] = None
     tools: Annotated[Any, _Only([])] = None
-    tool_choice: Annotated[Any, _Only("none")] = None
+    tool_choice: Annotated[Any, _Only("none", "auto")] = None
+    parallel_tool_calls: bool | None = Field(None, description="Not used")
+    functions: Annotated[Any, _Only([])] = None
+    function_call: Annotated[Any, _Only("none", "auto")] = None
+    modalities: Annotated[Any, _Only(["text"])] = None
+    audio: Annotated[Any, _Only()] = None
+    prediction: Annotated[Any, _Only()] = None
+    reasoning_effort: Annotated[Any, _Only("none")] = None
+    verbosity: Annotated[Any, _Only()] = None
+    web_search_options: Annotated[Any, _Only()] = None
     store: Annotated[Any, _Only(False)] = None
 
 
 class CompletionGiven(Sampled):
     """POST /v1/completions."""
 
-    prompt: str | list[str] | list[Token]
+    prompt: str | list[str] | list[Token] | list[list[Token]]
     max_tokens: int | None = Field(None, ge=1, le=_MOST_TOKENS, description="Default 16")
     logprobs: Annotated[Any, _Only()] = None
     echo: Annotated[Any, _Only(False)] = None

@@ -140,7 +140,7 @@ class Reception:
             return data, wish.iterations
         codec = self._catalogue.codec(model.program.root)
         if codec is None:
-            raise InvalidTask("input", f"'{model.manifest.name}' takes no text; see /v1/models")
+            raise InvalidTask("model", f"'{model.manifest.name}' takes no text; see /v1/models")
         if wish.iterations != 1:
             raise InvalidTask("iterations", "text and max_tokens say it; leave it out")
         request = request_for(codec, wish.input)

@@ -12,7 +12,7 @@ import numpy as np
 from infernet.chain.records import TaskId
 from infernet.models.errors import InvalidInput
 from infernet.models.manifest import Manifest
-from infernet.models.sequence.request import COLDEST, HOTTEST, LENGTH, PROMPT
+from infernet.models.sequence.request import HOTTEST, LENGTH, PROMPT
 from infernet.models.text import Codec, Generated, Prompt, Request, Sampling
 
 from ..errors import InvalidTask, PromptTooLong
@@ -105,8 +105,8 @@ def spoken(codec: Codec, data: bytes, iterations: int, output: bytes | None) -> 
 
 
 def _require_temperature(value: float) -> None:
-    if value and not COLDEST <= value <= HOTTEST:
-        raise InvalidTask("temperature", f"it is 0, or from {COLDEST:g} to {HOTTEST:g}")
+    if not 0 <= value <= HOTTEST:
+        raise InvalidTask("temperature", f"it is from 0 to {HOTTEST:g}")
 
 
 def _require_room(codec: Codec, tokens: int, given: TextInput) -> None:

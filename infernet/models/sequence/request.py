@@ -21,7 +21,7 @@ COLDNESS_BITS = 16
 UNIT_COLDNESS = 1 << 11
 # One unit of a logit then passes the whole table of weights, so that only the largest has any.
 GREEDY_COLDNESS = 1 << 30
-COLDEST, HOTTEST = 1 / 256, float(UNIT_COLDNESS)
+HOTTEST = float(UNIT_COLDNESS)
 
 
 def input_elements(context: int) -> int:
@@ -47,14 +47,19 @@ def encode_request(
         raise InvalidInput(f"a prompt's tokens are numbers from 0 to {vocabulary - 1}")
     if len(seed) != SEED_BYTES:
         raise InvalidInput(f"a seed has {SEED_BYTES} bytes, not {len(seed)}")
-    if temperature and not COLDEST <= temperature <= HOTTEST:
-        raise InvalidInput(
-            f"temperature {temperature} is not 0 and not from {COLDEST} to {HOTTEST}"
-        )
+    if not 0 <= temperature <= HOTTEST:
+        raise InvalidInput(f"temperature {temperature} is not from 0 to {HOTTEST:g}")
     words = np.zeros(input_elements(context), "<i4")
     words[LENGTH] = len(prompt)
     words[GREEDY] = temperature == 0
-    words[COLDNESS] = round(UNIT_COLDNESS / temperature) if temperature else GREEDY_COLDNESS
+    words[COLDNESS] = _coldness(temperature)
     words[SEED:PROMPT] = np.frombuffer(seed, "<i4")
     words[PROMPT : PROMPT + len(prompt)] = prompt
     return words.view(np.uint8)
+
+
+def _coldness(temperature: float) -> int:
+    """Return the factor of a temperature; those that leave one choice anyway share the largest."""
+    if temperature <= UNIT_COLDNESS / GREEDY_COLDNESS:
+        return GREEDY_COLDNESS
+    return round(UNIT_COLDNESS / temperature)

@@ -193,6 +193,50 @@ def test_messages_may_come_in_parts_and_tokens_as_numbers(village: Village) -> N
     assert plain.usage and plain.usage.prompt_tokens == len(tokens)
 
 
+def test_an_answer_is_a_message_of_the_next_request(village: Village) -> None:
+    client = village.client()
+    asked: dict[str, Any] = {"model": TALKER, "max_tokens": 3, "temperature": 0}
+    first = client.chat.completions.create(messages=GO, **asked).choices[0].message
+    chat: list[Any] = [*GO, first, {"role": "user", "content": "on"}]
+    found = client.chat.completions.create(messages=chat, **asked)
+    assert found.choices[0].message.content == said(village, f"go\n{first.content}\non", 3)
+
+
+def test_members_that_change_nothing_are_taken(village: Village) -> None:
+    answer = village.client().chat.completions.create(
+        model=TALKER,
+        messages=GO,
+        max_tokens=3,
+        temperature=0,
+        n=1,
+        tools=[],
+        tool_choice="auto",
+        parallel_tool_calls=True,
+        service_tier="auto",
+        modalities=["text"],
+        response_format={"type": "text"},
+        reasoning_effort=None,
+        safety_identifier="somebody",
+        prompt_cache_key="go",
+        user="somebody",
+        store=False,
+    )
+    assert answer.choices[0].message.content == said(village, "go", 3)
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-8, 1e-4, 0.003])
+def test_the_coldest_temperatures_take_the_likeliest(village: Village, temperature: float) -> None:
+    answer = village.client().completions.create(
+        model=TALKER,
+        prompt=[village.codecs[TALKER].tokens_of("go")],
+        max_tokens=5,
+        seed=3,
+        temperature=temperature,
+    )
+    assert answer.choices[0].text == said(village, "go", 5)
+    assert own(answer)["seed"] == 3
+
+
 def test_embeddings_are_those_of_the_program(village: Village) -> None:
     client = village.client()
     texts = ["hello", "hello", "you there"]

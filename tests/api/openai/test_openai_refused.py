@@ -15,6 +15,7 @@ PLAIN = {"model": TALKER, "prompt": "go"}
 EMBED = {"model": EMBEDDER, "input": "go"}
 _CHAT, _PLAIN, _EMBED = "chat/completions", "completions", "embeddings"
 _ROLE = {"role": "tool", "content": "go"}
+_CALLING = {"role": "assistant", "content": "", "tool_calls": [{}]}
 _IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
 
 _FORMAT = {"type": "json_object"}
@@ -54,7 +55,11 @@ REFUSED: list[tuple[str, dict[str, Any], str | None, str]] = [
     (_CHAT, {**CHAT, "max_tokens": 0}, "max_tokens", _WRONG),
     (_CHAT, {**CHAT, "max_tokens": 3, "max_completion_tokens": 3}, "max_tokens", _WRONG),
     (_CHAT, {**CHAT, "temperature": 2.1}, "temperature", _WRONG),
-    (_CHAT, {**CHAT, "temperature": 0.001}, "temperature", _WRONG),
+    (_CHAT, {**CHAT, "temperature": -0.1}, "temperature", _WRONG),
+    (_CHAT, {**CHAT, "reasoning_effort": "high"}, "reasoning_effort", _UNSERVED),
+    (_CHAT, {**CHAT, "modalities": ["audio"]}, "modalities", _UNSERVED),
+    (_CHAT, {**CHAT, "service_tier": "priority"}, "service_tier", _UNSERVED),
+    (_CHAT, {**CHAT, "messages": [_CALLING]}, "messages[0].tool_calls", _UNSERVED),
     (_CHAT, {**CHAT, "temperature": "1"}, "temperature", _WRONG),
     (_CHAT, {**CHAT, "seed": 1.5}, "seed", _WRONG),
     (_CHAT, {**CHAT, "stop": list("abcde")}, "stop", _WRONG),
@@ -64,6 +69,8 @@ REFUSED: list[tuple[str, dict[str, Any], str | None, str]] = [
     (_CHAT, {**CHAT, "model": SORTER}, "model", _WRONG),
     (_PLAIN, {**PLAIN, "prompt": ["a", "b"]}, "prompt", _WRONG),
     (_PLAIN, {**PLAIN, "prompt": []}, "prompt", _WRONG),
+    (_PLAIN, {**PLAIN, "prompt": [[]]}, "prompt", _WRONG),
+    (_PLAIN, {**PLAIN, "prompt": [[1], [2]]}, "prompt", _WRONG),
     (_PLAIN, {**PLAIN, "prompt": [258]}, "prompt", _WRONG),
     (_PLAIN, {**PLAIN, "prompt": [-1]}, "prompt[0]", _WRONG),
     (_PLAIN, {**PLAIN, "prompt": {}}, "prompt", _WRONG),

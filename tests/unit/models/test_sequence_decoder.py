@@ -117,12 +117,21 @@ def test_samples_follow_the_odds_of_their_temperature() -> None:
         assert (np.abs(found - odds) <= 4 * np.sqrt(odds * (1 - odds) / draws) + 1 / draws).all()
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-8, 1e-3, 1 / 256])
+def test_cold_requests_take_the_likeliest(temperature: float) -> None:
+    decoder = seeded(DecoderShape(32, 40, 1, 4, 2, 40, 32))
+    program = program_of(decoder, **FINE)
+    cold = encode_request([7], 32, 40, temperature=temperature, seed=b"a" * 32)
+    assert made(program, cold, 5) == made(program, encode_request([7], 32, 40), 5)
+
+
 def test_a_request_that_cannot_be_is_refused() -> None:
     for prompt in ([], [1] * 33, [80], [-1]):
         with pytest.raises(InvalidInput, match="prompt"):
             encode_request(prompt, 32, 80)
-    with pytest.raises(InvalidInput, match="temperature 1e-05"):
-        encode_request([1], 32, 80, temperature=1e-5)
+    for temperature in (-1e-9, 2049.0, float("nan")):
+        with pytest.raises(InvalidInput, match="from 0 to 2048"):
+            encode_request([1], 32, 80, temperature=temperature)
     with pytest.raises(InvalidInput, match="a seed has 32 bytes"):
         encode_request([1], 32, 80, temperature=1.0, seed=b"short")
 
