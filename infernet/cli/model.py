@@ -22,6 +22,7 @@ from infernet.models.pipeline import Model
 from infernet.models.source import Source, read_model, read_onnx
 
 from .conformance import conformance
+from .digest import digest
 from .model_import import build_, import_
 from .model_show import AsJson, ModelName, out, progress
 from .model_text import classify, embed, generate
@@ -34,6 +35,7 @@ app.command("generate")(generate)
 app.command("embed")(embed)
 app.command("classify")(classify)
 app.command("conformance")(conformance)
+app.command("digest")(digest)
 app.command("register")(register)
 
 Inputs = Annotated[Path, typer.Argument(help="A picture, a folder of them, an .npy or an .npz.")]

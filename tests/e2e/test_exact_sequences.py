@@ -3,7 +3,6 @@
 The models come from outside (INFERNET_TEST_DATA); masks.py says how kernels are chosen.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -15,10 +14,10 @@ import pytest
 
 from infernet.backend.engine import ReferenceEngine
 from infernet.backend.sequence.engine import SequenceEngine
+from infernet.models.exactness import digest_of
 from infernet.models.store import load_model
-from tests.exactness import digest
 
-from .masks import PROFILES, require_digests, run_masked
+from .masks import PROFILES, require_digests
 
 TEXT = "Once there was a small boat on a big lake. A boy named Tom wanted to sail it.\n"
 SENTENCE_WORDS = 10
@@ -52,7 +51,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
         subprocess.run(model, env=environment, check=True, capture_output=True)
     folder = home / "models"
     programs = {name: load_model(folder / name).program for name in commands}
-    yield folder, {name: digest(ReferenceEngine(program)) for name, program in programs.items()}
+    yield folder, {name: digest_of(ReferenceEngine(program)) for name, program in programs.items()}
 
 
 @pytest.mark.slow
@@ -63,7 +62,7 @@ def test_the_compiled_engine_has_the_references_digest(
     folder, digests = stored
     for name, expected in digests.items():
         program = load_model(folder / name).program
-        assert digest(SequenceEngine(program, threads)) == expected, name
+        assert digest_of(SequenceEngine(program, threads)) == expected, name
 
 
 @pytest.mark.slow
@@ -72,12 +71,3 @@ def test_digests_are_equal_on_every_kernel(
     profile: str, stored: tuple[Path, dict[str, str]]
 ) -> None:
     require_digests(profile, *stored)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("threads", ["1", "2"])
-@pytest.mark.parametrize("profile", PROFILES)
-def test_every_kernel_conforms(profile: str, threads: str) -> None:
-    command = ("infernet", "model", "conformance", "--json", "--threads", threads)
-    report = json.loads(run_masked(profile, *command))
-    assert report["exact"] and report["by_reference"] == 0

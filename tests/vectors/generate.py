@@ -1,4 +1,4 @@
-"""Write the conformance vectors; the README beside them has the format.
+"""Write the conformance vectors and the digests of shipped models; the README has the format.
 
 Run `python -m tests.vectors.generate`.
 
@@ -19,6 +19,10 @@ import numpy as np
 
 import infernet.backend.vectors
 from infernet.backend.conformance import digest_of, load_vectors
+from infernet.backend.engine import ReferenceEngine
+from infernet.models import exactness
+from infernet.models.published import DIGESTS, published_programs
+from infernet.models.store import shipped_dir
 from interpreter import machine
 from interpreter.machine import Outcome
 from interpreter.operators import Add, Clip, Conv, Copy, MaxPool, Table, Window
@@ -349,6 +353,13 @@ def main() -> None:
     digest = digest_of(vectors, outcomes)
     (FOLDER / "DIGEST").write_text(digest.hex() + "\n")
     print(f"{len(vectors)} vectors, digest {digest.hex()}")
+    (shipped_dir() / DIGESTS).write_text(json.dumps(shipped_digests(), indent=1) + "\n")
+
+
+def shipped_digests() -> dict[str, str]:
+    """Return, by program root, the reference's digest of each shipped program."""
+    programs = published_programs().values()
+    return {each.root.hex(): exactness.digest_of(ReferenceEngine(each)) for each in programs}
 
 
 if __name__ == "__main__":

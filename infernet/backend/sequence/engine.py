@@ -37,6 +37,11 @@ def _load() -> tuple[ModuleType | None, str]:
 _NATIVE, _STATUS = _load()
 
 
+def sequences_status() -> str:
+    """Return which loops run sequence programs, or why the compiled code is missing."""
+    return _STATUS
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """How far a run came: what is kept after its positions, and where it halted.
