@@ -80,8 +80,8 @@ class Told:
 
     @property
     def prompt(self) -> int:
-        """Return the tokens of the prompt; 1 where there is none."""
-        return int(self.truth.data.view("<i4")[self.halt[1].length]) if self.halt else 1
+        """Return the tokens of the prompt; 1 where there is none, or what is no length."""
+        return max(1, int(self.truth.data.view("<i4")[self.halt[1].length])) if self.halt else 1
 
     @property
     def reached(self) -> int:
