@@ -43,8 +43,13 @@ Chooser = Callable[[Game, Player, Seconds], Iterable[Action]]
 class Claim(Protocol):
     """What a player says the result is, with the trace that it plays from."""
 
-    output: np.ndarray
-    halted: bool
+    @property
+    def output(self) -> np.ndarray:
+        """Return the output's bytes."""
+
+    @property
+    def halted(self) -> bool:
+        """Return whether it says that the run halts."""
 
     @property
     def final(self) -> Hash:
@@ -119,14 +124,23 @@ class Arena(Chain):
         deadline, nonce = self.now + 10**8, next(self.nonces)
         arguments = (program.root, data.tobytes(), iterations, ETHER, deadline, nonce)
         self.send("requestWithInput", self.requester, self.market, *arguments)
+        self.posted = arguments
         return bytes(self.events(self.market, "Requested")[-1]["args"]["taskId"])
 
     def assert_result(self, task_id: bytes, claim: Claim) -> bytes:
         """Claim the task and assert a result; return the assertion's id."""
         self.mark()
+        self.claim(task_id)
+        return self.deliver(task_id, claim)
+
+    def claim(self, task_id: bytes) -> None:
+        """Claim the task with ten ether, or its model's floor."""
         info = self.market.functions.task(task_id).call()
         stake = max(10 * ETHER, self.registry.functions.model(info[10]).call()[1])
         self.send("claim", self.executor, self.market, task_id, stake)
+
+    def deliver(self, task_id: bytes, claim: Claim) -> bytes:
+        """Assert a result of the claimed task; return the assertion's id."""
         attempt = self.market.functions.task(task_id).call()[7]
         arguments = (task_id, attempt, claim.output.tobytes(), claim.halted)
         self.send("assertResult", self.executor, self.market, *arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from .networks import Network
 FINAL = 2
 # What there is without any lie; a row counts the transactions beside it.
 BUSINESS = frozenset(
-    {"requestWithInput", "claim", "assertResult", "finalise", "register", "extend"}
+    {"request", "requestWithInput", "requestSigned", "claim", "assertResult", "finalise"}
 )
 PARTY = {Player.EXECUTOR: Party.EXECUTOR, Player.CHALLENGER: Party.CHALLENGER}
 
@@ -51,6 +51,8 @@ class Case:
     liars: frozenset[Party]
     task_id: bytes = b""
     assertion_id: bytes = b""
+    game_id: bytes = b""
+    relayed: Sequence[Any] = ()
     found_by: str = ""
     verdict: str = ""
     assertions: list[bytes] = field(default_factory=list)
@@ -78,9 +80,19 @@ class Case:
         """Have the executor claim the task and assert a result."""
         if not self.task_id:
             self.post()
-        self.assertion_id = self.ground.assert_result(self.task_id, claim)
+        self.ground.claim(self.task_id)
+        return self.deliver(claim)
+
+    def deliver(self, claim: Claim) -> bytes:
+        """Have the executor assert a result of the task that it has claimed."""
+        self.assertion_id = self.ground.deliver(self.task_id, claim)
         self.assertions.append(self.assertion_id)
         return self.assertion_id
+
+    @property
+    def window_end(self) -> int:
+        """Return the last second in which the result can be challenged."""
+        return int(self.ground.market.functions.terms(self.assertion_id).call()[1])
 
     def finalise(self) -> None:
         """Let the window pass and pay the executor."""
@@ -88,13 +100,13 @@ class Case:
 
     def attempt(
         self, party: Party, contract: Contract, name: str, *arguments: Any, value: int = 0
-    ) -> bool:
-        """Send what may be refused; say whether the chain took it."""
+    ) -> None:
+        """Send what the chain must refuse."""
         try:
             self.ground.send(name, self.ground.address[party], contract, *arguments, value=value)
         except Refused:
-            return False
-        return True
+            return
+        self.faults.append(f"the {party}'s {name} was taken")
 
     # Disputes
 

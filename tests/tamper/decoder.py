@@ -146,10 +146,10 @@ DECODER = (
     ),
     told(
         "decoder embedding",
-        "ends",
+        "goes on",
         "program",
-        "an entry of the embedding",
-        Revision(Constant("EMBED", "table", 100, 128 * 403)),
+        "an entry of a token of the prompt",
+        Revision(Constant("EMBED", "table", 64, 128 * 274 + 1)),
     ),
     told(
         "decoder rotation",
@@ -162,8 +162,8 @@ DECODER = (
         "decoder rounding",
         "ends",
         "program",
-        "each SCALE shifts by a bit less",
-        Revision(Number("SCALE", "shift", -1)),
+        "each SCALE shifts by a bit more",
+        Revision(Number("SCALE", "shift", 1)),
         CHALLENGER,
     ),
     told(

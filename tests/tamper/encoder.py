@@ -57,8 +57,8 @@ ENCODER = (
         "encoder rounding",
         "bert",
         "program",
-        "each SCALE shifts by a bit less",
-        Revision(Number("SCALE", "shift", -1)),
+        "each SCALE shifts by a bit more",
+        Revision(Number("SCALE", "shift", 1)),
     ),
     told(
         "encoder table",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from enum import StrEnum
-from typing import Any
+from itertools import count
 
 from web3 import Web3
 from web3.contract import Contract
@@ -21,6 +21,7 @@ from tests.e2e.disputes_chain import ETHER, Refused, Sent
 # Far from any clock of today, so that ids and their gas are the same in every run.
 BEGINNING = 4_000_000_000
 DEPOSIT_WEI = 1_000 * ETHER
+MOST_BOND_WEI = 100 * ETHER
 
 
 class Party(StrEnum):
@@ -40,6 +41,13 @@ class Refusal:
     party: Party
     kind: str
     error: str
+
+
+def _plain(error: str) -> str:
+    """Return a contract's error by its name, and others without their figures."""
+    if "Out of gas" in error:
+        return "out of gas"
+    return "no reason" if error == "execution reverted: b''" else error
 
 
 class Ground(Arena):
@@ -90,11 +98,16 @@ class Ground(Arena):
             sent = super().send(name, sender, contract, *arguments, value=value)
         except Refused as refusal:
             if party is not None:
-                self.refusals.append(Refusal(party, name, str(refusal)))
+                self.refusals.append(Refusal(party, name, _plain(str(refusal))))
             raise
         if party is not None:
             self.log.append((party, sent))
         return sent
+
+    def key(self, party: Party) -> bytes:
+        """Return the private key of a party's account."""
+        keys = self.provider.ethereum_tester.backend.account_keys
+        return bytes(keys[self.web3.eth.accounts.index(self.address[party])].to_bytes())
 
     def party(self, account: str) -> Party | None:
         """Return whose account it is; None for the deployer's."""
@@ -104,7 +117,13 @@ class Ground(Arena):
     @contextmanager
     def rewound(self) -> Iterator[None]:
         """Undo afterwards what happens on the chain."""
+        # Going back executes the snapshot's own block again, so that one is empty.
+        if self.web3.eth.get_block("latest")["transactions"]:
+            self.provider.ethereum_tester.mine_block()
         snapshot = self.provider.ethereum_tester.take_snapshot()
+        # Every row begins at the same second with the same nonces, whichever are played.
+        self.pass_until(BEGINNING + 100_000)
+        self.nonces = count()
         self.log.clear()
         self.refusals.clear()
         self.assertions.clear()
@@ -129,15 +148,16 @@ class Ground(Arena):
         self.salt = salt
         return self.game_id, sent
 
-    def commit_as(
-        self, party: Party, assertion_id: bytes, final: Hash, salt: bytes, **changed: Any
-    ) -> bytes:
+    def commit_as(self, party: Party, assertion_id: bytes, commitment: bytes) -> bytes:
         """Commit a challenge of any party; return the game's id."""
         sender = self.address[party]
-        types = ["bytes32", "address", "bytes32", "bytes32"]
-        packed = self.web3.codec.encode(types, [assertion_id, sender, final, salt])
-        commitment = changed.get("commitment", Web3.keccak(packed))
-        most_wei = changed.get("most_wei", 100 * ETHER)
-        self.send("commit", sender, self.game, assertion_id, commitment, most_wei)
-        found = self.events(self.game, "ChallengeCommitted", assertionId=assertion_id)
-        return bytes(found[-1]["args"]["gameId"])
+        self.send("commit", sender, self.game, assertion_id, commitment, MOST_BOND_WEI)
+        return self._hash(["bytes32", "address", "bytes32"], [assertion_id, sender, commitment])
+
+    def commitment(self, party: Party, assertion_id: bytes, final: Hash, salt: bytes) -> bytes:
+        """Return what binds a challenge to its sender, end and salt."""
+        values = [assertion_id, self.address[party], final, salt]
+        return self._hash(["bytes32", "address", "bytes32", "bytes32"], values)
+
+    def _hash(self, types: list[str], values: Sequence[object]) -> bytes:
+        return bytes(Web3.keccak(self.web3.codec.encode(types, values)))

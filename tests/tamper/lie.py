@@ -35,6 +35,13 @@ class Lie:
         return " + ".join(sorted(party.value for party in self.liars))
 
 
+def acted(
+    name: str, act: Act, liars: set[Party], where: str, what: str, network: str = "digits"
+) -> Lie:
+    """Return a lie that is told in a way of its own."""
+    return Lie(name, network, frozenset(liars), where, what, act)
+
+
 @dataclass(frozen=True, slots=True)
 class Tells:
     """A dispute about a false result, each side playing on from what it says."""

@@ -10,7 +10,7 @@ from bisection.game import Action, Dissect, Game, Player, Prove, Seconds
 from tests.e2e.disputes_arena import Chooser, Claim, solver
 from tests.e2e.disputes_liars import random_answers, saboteur
 
-from . import twists as t
+from . import changes as t
 from .case import PARTY, Case
 from .false_steps import At, Place
 from .ground import Party
@@ -124,8 +124,9 @@ MOVES = (
     _move("cuts a proof as executor", PROOF, t.cut_proof, "its last byte left out", EXECUTOR),
     _move("grows a proof", PROOF, t.grown_proof, "a byte behind it"),
     _move("sends no proof", PROOF, t.empty_proof, "no bytes at all"),
-    _move("starves a proof", PROOF, t.starved, "120,000 gas"),
-    _move("starves a proof as executor", PROOF, t.starved, "120,000 gas", EXECUTOR),
+    _move("starves a proof", PROOF, t.starved(70_000), "what it calls lacks gas"),
+    _move("starves a proof more", PROOF, t.starved(60_000), "it lacks gas itself"),
+    _move("starves a proof as executor", PROOF, t.starved(90_000), "the same", EXECUTOR),
     _move("cuts a single step", PROOF, t.cut_at_one, "a dissection at length one"),
     _plays("never opens", "its opening", "commits and is silent", Stalls(CHALLENGER, 0)),
     _plays("opens and stalls", "its second move", "is silent", Stalls(CHALLENGER, 1)),
