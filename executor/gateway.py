@@ -6,6 +6,7 @@ An answer has a length and a time that it may take, whatever the gateway does.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -24,12 +25,13 @@ _MOST_ANSWER_BYTES, _MOST_PROBLEM_BYTES = 2 * _MIB, 8 * _KIB
 _MOST_TASKS = 1_000
 _MOST_SHOWN = 200
 _UNAUTHORIZED = 401
+_BYTES32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def _bytes32(value: object) -> object:
-    if isinstance(value, str) and value.startswith("0x") and len(value) == 2 + 64:
+    if isinstance(value, str) and _BYTES32.fullmatch(value):
         return bytes.fromhex(value[2:])
     raise ValueError("32 bytes in hex")
 

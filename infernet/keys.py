@@ -95,7 +95,7 @@ def address_in(content: str, path: Path) -> str:
     """Return the address that a keystore's text names, "" if none; raise KeyStoreError."""
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     found = found if isinstance(found, dict) else {}
     if not isinstance(found.get("crypto", found.get("Crypto")), dict):

@@ -65,7 +65,7 @@ class _Pages:
     async def sign_in(self, request: Request) -> Response:
         """Begin a session for a key, in place of the one that showed the form."""
         try:
-            fields = await _fields(request)
+            fields = await fields_of(request)
             guest = self._sessions.of(request)
             session = require_form(request, guest, SIGN_IN, fields.get(FIELD, ""))
             try:
@@ -81,7 +81,7 @@ class _Pages:
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
         try:
-            fields = await _fields(request)
+            fields = await fields_of(request)
             session = self._sessions.of(request)
             self._sessions.end(require_form(request, session, SIGN_OUT, fields.get(FIELD, "")))
         except AccessError as error:
@@ -98,7 +98,7 @@ class _Pages:
         return answer
 
 
-async def _fields(request: Request) -> dict[str, str]:
+async def fields_of(request: Request) -> dict[str, str]:
     """Return the fields of a form that was sent; raises BadForm for anything else."""
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -176,6 +176,8 @@ def parse_proof(data: bytes) -> OneStepProof:
     except (IndexError, struct.error, InterpreterError) as error:
         raise InvalidWitness(f"these bytes are no one-step proof: {error}") from None
     halted, memory_root, accumulator, index = state
+    if halted > 1:
+        raise InvalidWitness(f"halted is {halted}; it is 0 or 1")
     at = header_bytes + _STATE.size
     descriptor, at = data[at : at + DESCRIPTOR_BYTES], at + DESCRIPTOR_BYTES
     end = at + HASH_BYTES * depth_of(header.operator_count)

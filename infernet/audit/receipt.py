@@ -185,6 +185,10 @@ def _wrong_states(receipt: Receipt) -> Iterator[Fault]:
         yield Fault(("run.header",), str(error))
         return
     steps = header.steps_per_iteration * task.iterations
+    if not 0 <= steps < 1 << 64:
+        made_of = ("run.header", "task.iterations")
+        yield Fault(made_of, f"no run has {task.iterations} iterations")
+        return
     if run.steps != steps:
         where = ("run.steps", "run.header", "task.iterations")
         yield Fault(where, f"the run has {steps} steps, not {run.steps}")
@@ -193,9 +197,9 @@ def _wrong_states(receipt: Receipt) -> Iterator[Fault]:
         yield Fault(where, "the state before the first step is not the one of the input")
     final = final_state(header, Hash(result.output_root), steps, result.halted)
     if run.final_hash != final.hash:
-        made_of = ("run.final_hash", "run.header", "task.iterations", "assertion.output_root")
+        others = ("run.final_hash", "assertion.output_root", "assertion.halted")
         yield Fault(
-            (*made_of, "assertion.halted"),
+            ("run.header", "task.iterations", *others),
             "the state after the last step is not the one of the output",
         )
 
@@ -265,7 +269,7 @@ def _address_word(address: str) -> bytes:
 def _parsed(text: str) -> tuple[Receipt, bytes]:
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidReceipt(f"this is no receipt: {error}") from None
     if not isinstance(content, dict) or type(content.get("version")) is not int:
         raise InvalidReceipt("this is no receipt: it has no version")

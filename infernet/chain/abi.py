@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from .artifacts import Artifact
+from .errors import RetryableChainError
 
 checksummed = lru_cache(maxsize=4096)(to_checksum_address)
 
@@ -37,20 +39,46 @@ class FunctionKind:
         return self.selector + encode(self._inputs, arguments)
 
     def arguments_in(self, call: bytes) -> tuple[Any, ...] | None:
-        """Return the arguments in the bytes of a call, None if they call something else."""
+        """Return the arguments in the bytes of a call, None if they call something else.
+
+        As contracts do, it takes whatever lies between the arguments.
+        """
         if call[:4] != self.selector:
             return None
         try:
-            return tuple(decode(self._inputs, call[4:]))
+            return values_in(self._inputs, call[4:], is_strict=False)
         except DecodingError:
             return None
 
     def decoded(self, data: bytes) -> Any:
-        """Return what a call returned: one value, or a tuple of several or none."""
-        values = decode(self._outputs, data)
+        """Return what a call returned: one value, or a tuple of several or none.
+
+        Raises RetryableChainError for what the function cannot return.
+        """
+        values = answered(self.name, self._outputs, data)
         pairs = zip(self._output_entries, values, strict=True)
         named = tuple(readable(entry, value) for entry, value in pairs)
         return named[0] if len(named) == 1 else named
+
+
+def values_in(types: Sequence[str], data: bytes, *, is_strict: bool = True) -> tuple[Any, ...]:
+    """Return the values in bytes, or raise DecodingError; strictly, what fills words up is 0."""
+    try:
+        return tuple(decode(types, data, strict=is_strict))
+    except (OverflowError, UnicodeDecodeError) as error:
+        # Besides its own errors, the library lets through what huge lengths and odd texts raise.
+        raise DecodingError(str(error)) from None
+
+
+def answered(name: str, types: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    """Return the values in what a node says that a contract gave, or raise RetryableChainError."""
+    try:
+        return values_in(types, data)
+    except DecodingError as error:
+        raise RetryableChainError(
+            f"{name}: the node gives what the contract cannot have given ({error}); look again "
+            "later, ask another node, or check the contracts' addresses"
+        ) from None
 
 
 def functions_of(artifact: Artifact) -> dict[str, FunctionKind]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ _CALL_OVERHEAD_GAS = 20_000
 # The embedded chain raises the limit so far that a node's brackets in brackets overrun the stack.
 sys.setrecursionlimit(5_000)
 _KEPT_TIMES = 1_024
+_BYTES_LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Chain:
         named = f"0x{which.hex()}" if isinstance(which, bytes) else which
         with translated("reading a block", self.name):
             found = self.ask(kind, hex(named) if isinstance(named, int) else named, False)
-        if found is None:
+        if found is None or found.get("number") is None or found.get("hash") is None:
             raise RetryableChainError(f"{self.name} has no block {named}; look again later")
         return Block(
             integer(found["number"]),
@@ -267,10 +269,12 @@ def revert_data(error: Exception) -> bytes:
     data = data.removeprefix("execution reverted: ")
     try:
         # Nodes give hexadecimal digits, the embedded chain the text of a bytes literal.
-        found = bytes.fromhex(data[2:]) if data.startswith("0x") else literal_eval(data)
+        if data.startswith("0x"):
+            return bytes.fromhex(data[2:])
+        # Only what is one literal: brackets in brackets of a stranger can end the parser.
+        return bytes(literal_eval(data)) if _BYTES_LITERAL.fullmatch(data) else b""
     except (ValueError, SyntaxError):
         return b""
-    return found if isinstance(found, bytes) else b""
 
 
 def _message(error: Web3RPCError) -> str:

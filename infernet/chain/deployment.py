@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from .matters import PAIRINGS
 from .records import Address, GameConstants, MarketConstants
 from .registry import Registry
 from .stake import Vault
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,11 @@ class Deployment:
         """Return the deployment in a text, or raise DeploymentError."""
         try:
             content = json.loads(text)
-            return cls(**{item.name: content[item.name] for item in fields(cls)})
-        except (ValueError, KeyError, TypeError) as error:
+            found = {item.name: content[item.name] for item in fields(cls)}
+            if not all(_is_part(name, value) for name, value in found.items()):
+                raise ValueError("a number or an address is none")
+            return cls(**found)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DeploymentError(
                 f"this is not the description of a deployment ({error!r}); "
                 "make one with `infernet chain deploy`"
@@ -58,6 +64,13 @@ class Deployment:
             raise DeploymentError(f"{path} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise DeploymentError(f"{path} cannot be read: it is not text") from None
+
+
+def _is_part(name: str, value: object) -> bool:
+    """Return whether a value of JSON can be that of a deployment's field."""
+    if name in ("chain_id", "block"):
+        return type(value) is int and 0 <= value < 1 << 63
+    return isinstance(value, str) and _ADDRESS.fullmatch(value) is not None
 
 
 class Contracts:

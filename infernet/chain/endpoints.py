@@ -131,7 +131,7 @@ class Endpoint:
         try:
             with self._post_to.send(body, limits) as answer:
                 _require_ok(answer)
-                return _parsed(_content(answer, deadline))
+                return response_in(_content(answer, deadline))
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise EndpointFault("timeout", "does not answer in time") from None
         except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
@@ -217,7 +217,8 @@ def _content(answer: requests.Response, deadline: float) -> bytes:
     return b"".join(chunks)
 
 
-def _parsed(content: bytes) -> Response:
+def response_in(content: bytes) -> Response:
+    """Return the JSON-RPC answer in a body, or raise EndpointFault."""
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
 from infernet.store.events import Log
 
-from .abi import checksummed
+from .abi import answered, checksummed
 from .artifacts import Artifact
 from .connection import integer, octets
+from .errors import RetryableChainError
 
 _KEPT_EVENTS, _SHORT_BYTES = 4_096, 4_096
 
@@ -66,16 +67,24 @@ class EventKind:
         return topics, left
 
     def decoded(self, log: Log) -> Event:
-        """Return what a whole log says; short ones are remembered, and must not be changed."""
+        """Return what a whole log says; short ones are remembered, and must not be changed.
+
+        Raises RetryableChainError for what is no log of this event.
+        """
         assert log.data is not None
         return self._remembered(log) if len(log.data) <= _SHORT_BYTES else self._decoded(log)
 
     def _decoded(self, log: Log) -> Event:
         assert log.data is not None
+        if len(log.topics) != 1 + len(self._indexed):
+            raise RetryableChainError(
+                f"{self.name}: the node gives a log with {len(log.topics)} topics; it has "
+                f"{1 + len(self._indexed)}; look again later, or ask another node"
+            )
         arguments = {}
         for (name, kind), topic in zip(self._indexed, log.topics[1:], strict=True):
-            arguments[name] = _value(kind, decode([kind], topic)[0])
-        values = decode([kind for _, kind in self._others], log.data)
+            arguments[name] = _value(kind, answered(self.name, [kind], topic)[0])
+        values = answered(self.name, [kind for _, kind in self._others], log.data)
         for (name, kind), value in zip(self._others, values, strict=True):
             arguments[name] = _value(kind, value)
         return Event(self.name, arguments, log.block, log.place, log.transaction)

@@ -18,7 +18,7 @@ def inclusion_of(chain: Chain, hashes: Iterable[bytes]) -> Inclusion | None:
             receipt = chain.ask("eth_getTransactionReceipt", f"0x{hash_.hex()}")
         if receipt is None:
             continue
-        gas, created = integer(receipt["gasUsed"]), receipt["contractAddress"]
+        gas, created = integer(receipt["gasUsed"]), receipt.get("contractAddress")
         return Inclusion(
             integer(receipt["blockNumber"]),
             hash_,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, NewType, TypeVar, get_type_hints
 
-from .errors import DeploymentError
+from .errors import DeploymentError, RetryableChainError
 
 Wei = NewType("Wei", int)
 Seconds = NewType("Seconds", int)
@@ -202,7 +202,11 @@ class ModelInfo:
 
 
 def from_struct(kind: type[T], components: list[dict[str, Any]], values: Any) -> T:
-    """Return the record in a struct that a view returned, by the names in the interface."""
+    """Return the record in a struct that a view returned, by the names in the interface.
+
+    Raises DeploymentError where the interface lacks a field, RetryableChainError where a status is
+    none.
+    """
     by_name = {_snake(item["name"]): value for item, value in zip(components, values, strict=True)}
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
@@ -211,7 +215,13 @@ def from_struct(kind: type[T], components: list[dict[str, Any]], values: Any) ->
             f"the contract's {kind.__name__} lacks {', '.join(sorted(missing))}; "
             "deploy the contracts of this version"
         )
-    return kind(**{name: _typed(hints[name], by_name[name]) for name in names})
+    try:
+        return kind(**{name: _typed(hints[name], by_name[name]) for name in names})
+    except ValueError as error:
+        raise RetryableChainError(
+            f"the node gives a {kind.__name__} that the contract cannot hold ({error}); look again "
+            "later, or ask another node"
+        ) from None
 
 
 def to_struct(record: object, components: list[dict[str, Any]]) -> tuple[object, ...]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
 
+from .abi import values_in
 from .artifacts import CORE, PROVERS, load
 from .errors import Reverted
 from .records import ENUMS
@@ -46,9 +46,11 @@ def explain(call: str, data: bytes) -> Reverted:
     selector, body = data[:4], data[4:]
     try:
         if selector == _ERROR_STRING:
-            return Reverted(call, "Error", {"reason": decode(["string"], body)[0]}, _DEFAULT_ADVICE)
+            return Reverted(
+                call, "Error", {"reason": values_in(["string"], body)[0]}, _DEFAULT_ADVICE
+            )
         if selector == _PANIC:
-            code = hex(decode(["uint256"], body)[0])
+            code = hex(values_in(["uint256"], body)[0])
             return Reverted(call, "Panic", {"code": code}, _DEFAULT_ADVICE)
         if entry := known_errors().get(selector):
             name = entry["name"]
@@ -78,7 +80,7 @@ def errors_of(entries: Iterable[dict[str, Any]]) -> dict[bytes, dict[str, Any]]:
 
 def _operands(entry: dict[str, Any], body: bytes) -> dict[str, object]:
     inputs = entry["inputs"]
-    values = decode([collapse_if_tuple(item) for item in inputs], body)
+    values = values_in([collapse_if_tuple(item) for item in inputs], body)
     return {
         item["name"] or str(position): _named(item, value)
         for position, (item, value) in enumerate(zip(inputs, values, strict=True))

@@ -10,6 +10,7 @@ _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_LARGEST_NUMBER = 1 << 63
 
 Check = Callable[[Any], bool]
 
@@ -45,21 +46,27 @@ def _record(needed: Mapping[str, Check], optional: Mapping[str, Check]) -> Check
 
 _quantity, _data, _hash, _address = map(_text, (_QUANTITY, _DATA, _HASH, _ADDRESS))
 
+
+def _number(value: Any) -> bool:
+    """Return whether a value counts blocks, logs or seconds, so that a store can hold it."""
+    return _quantity(value) and int(value, 16) < _LARGEST_NUMBER
+
+
 _block = _record(
-    {"parentHash": _hash, "timestamp": _quantity},
+    {"parentHash": _hash, "timestamp": _number},
     # The pending block has neither.
-    {"number": _or_none(_quantity), "hash": _or_none(_hash), "baseFeePerGas": _or_none(_quantity)},
+    {"number": _or_none(_number), "hash": _or_none(_hash), "baseFeePerGas": _or_none(_quantity)},
 )
-_sealed_block = _record({"number": _quantity, "hash": _hash}, {})
+_sealed_block = _record({"number": _number, "hash": _hash}, {})
 _log = _record(
     {
         "address": _address,
         "topics": _list_of(_hash),
         "data": _data,
-        "blockNumber": _quantity,
+        "blockNumber": _number,
         "blockHash": _hash,
         "transactionHash": _hash,
-        "logIndex": _quantity,
+        "logIndex": _number,
     },
     {},
 )
@@ -67,7 +74,7 @@ _receipt = _record(
     {
         "transactionHash": _hash,
         "blockHash": _hash,
-        "blockNumber": _quantity,
+        "blockNumber": _number,
         "status": _quantity,
         "gasUsed": _quantity,
         "effectiveGasPrice": _quantity,
@@ -78,7 +85,7 @@ _transaction = _record({"hash": _hash, "nonce": _quantity}, {"blockHash": _or_no
 
 _RESULTS: dict[str, Check] = {
     "eth_accounts": _list_of(_address),
-    "eth_blockNumber": _quantity,
+    "eth_blockNumber": _number,
     "eth_call": _data,
     "eth_chainId": _quantity,
     "eth_estimateGas": _quantity,

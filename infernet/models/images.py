@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from .arrays import UnreadableArrays, load_arrays
 from .errors import InvalidInput
 from .manifest import Coding, Manifest, Pixels, input_bytes
 from .pipeline import Model
@@ -86,9 +87,12 @@ def normalise(image: npt.NDArray[np.uint8], pixels: Pixels) -> npt.NDArray[np.fl
 def read_array(path: Path, coding: Coding) -> Array:
     """Return the source's input in an .npy file, of exactly its shape and type."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        arrays = load_arrays(path)
+    except UnreadableArrays as error:
         raise InvalidInput(f"{path} is not a readable .npy array ({error})") from None
+    if len(arrays) != 1:
+        raise InvalidInput(f"{path} holds {len(arrays)} arrays; give one")
+    (array,) = arrays.values()
     return check_array(array, coding.source_shape, coding.source_dtype, str(path))
 
 
@@ -100,9 +104,12 @@ def check_array(array: Array, shape: tuple[int, ...], dtype: str, what: str) -> 
         raise InvalidInput(f"{what} has shape {array.shape}; the model takes {shape}")
     if array.dtype != np.dtype(dtype) and not (dtype == "float32" and array.dtype.kind == "f"):
         raise InvalidInput(f"{what} has type {array.dtype}; the model takes {dtype}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InvalidInput(f"{what} holds a number that is not finite")
-    return array.astype(dtype)
+    # What the model's type cannot hold becomes infinite.
+    with np.errstate(over="ignore"):
+        taken = array.astype(dtype)
+    if taken.dtype.kind == "f" and not np.isfinite(taken).all():
+        raise InvalidInput(f"{what} holds a number that is not finite, or too large")
+    return taken
 
 
 def _require_pixels(manifest: Manifest) -> Pixels:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from .arrays import UnreadableArrays, load_arrays
 from .errors import InvalidCalibration, InvalidInput
 from .images import PICTURES, check_array, source_input
 from .manifest import Coding, Pixels
@@ -55,12 +54,8 @@ def _read(path: Path, coding: Coding, pixels: Pixels | None) -> Iterator[tuple[s
 def read_arrays(path: Path) -> list[tuple[str, Array]]:
     """Return the arrays of an .npy or .npz with their names, or raise InvalidCalibration."""
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return [("array", found)]
-        with found:
-            return [(name, found[name]) for name in found.files]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return list(load_arrays(path).items())
+    except UnreadableArrays as error:
         raise InvalidCalibration(f"{path} is not a readable array file ({error})") from None
 
 

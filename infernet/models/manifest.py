@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from math import isfinite
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -112,11 +114,37 @@ class Manifest:
                 fields["text"] = Text(**{**text_fields, **lists})
             for name in ("labels", "notes", "operator_names"):
                 fields[name] = tuple(fields[name])
-            return cls(**fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return _typed(cls(**fields))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptModel(
                 f"the manifest is damaged ({error}); import the model again"
             ) from None
+
+
+def _typed(manifest: Manifest) -> Manifest:
+    """Return a manifest whose members have their types, or raise TypeError."""
+    for part in (manifest, manifest.input, manifest.output, manifest.pixels, manifest.text):
+        for name, hint in get_type_hints(type(part)).items() if part is not None else ():
+            value = getattr(part, name)
+            if not _is_of(hint, value):
+                raise TypeError(f"{name} is {str(value)[:80]!r}")
+    return manifest
+
+
+def _is_of(hint: Any, value: object) -> bool:
+    """Return whether a value that JSON gave is of a field's type."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in inner
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is_of(inner[0], each) for each in value)
+    if origin is dict:
+        return isinstance(value, dict)
+    if origin is UnionType:
+        return any(_is_of(each, value) for each in inner)
+    if hint is float:
+        return type(value) is int or (type(value) is float and isfinite(value))
+    return type(value) is hint
 
 
 def input_bytes(manifest: Manifest, data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -125,7 +153,8 @@ def input_bytes(manifest: Manifest, data: npt.NDArray[Any]) -> npt.NDArray[np.ui
     if coding.source_dtype in WIDE:
         return np.ascontiguousarray(data, WIDE[coding.source_dtype]).ravel().view(np.uint8)
     if coding.source_dtype == "float32":
-        coded = np.clip(np.rint(data / coding.scale) + coding.zero, 0, 255).astype(np.uint8)
+        with np.errstate(over="ignore"):
+            coded = np.clip(np.rint(data / coding.scale) + coding.zero, 0, 255).astype(np.uint8)
     else:
         shift = 128 if coding.source_dtype == "int8" else 0
         coded = (data.astype(np.int16) + shift).astype(np.uint8)

@@ -167,9 +167,13 @@ def _token(tokenizer: Tokenizer, config: Mapping[str, Any], name: str) -> tuple[
     content = value.get("content") if isinstance(value, dict) else value
     if not isinstance(content, str) or not content:
         return ()
-    found = tokenizer.token_to_id(content)
+    try:
+        found = tokenizer.token_to_id(content)
+    except UnicodeEncodeError:
+        # Half of a character, which no token holds.
+        found = None
     if found is None:
-        raise InvalidSource(f"tokenizer_config.json: {name} '{content}' is not in tokenizer.json")
+        raise InvalidSource(f"tokenizer_config.json: {name} {content!r} is not in tokenizer.json")
     return (found,)
 
 

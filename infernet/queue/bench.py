@@ -30,18 +30,21 @@ class Bench:
         self._threads, self._most = threads, most
         self._engines: OrderedDict[Hash, Engine] = OrderedDict()
 
-    def run(self, program_root: str, data: str, iterations: int) -> dict[str, str | bool]:
-        """Return the answer to a job, in JSON's types; raises what the engine raises."""
+    def run(self, program_root: object, data: object, iterations: object) -> dict[str, str | bool]:
+        """Return the answer to a job's arguments, in JSON's types; raises what the engine raises.
+
+        Whoever can write to Redis may have written them.
+        """
         try:
             engine = self._engine(parse_root(program_root))
             content = np.frombuffer(decode(data), np.uint8)
             engine.program.header.input_type.check(content, "input")
-            _require_iterations(iterations, engine.program.header.max_iterations)
+            wanted = _iterations(iterations, engine.program.header.max_iterations)
         except UnknownProgram as error:
             return Answer(is_unknown_program=True, failure=str(error)).encode()
         except (QueueError, InterpreterError) as error:
             return Answer(failure=str(error)).encode()
-        outcome = engine.run(content, iterations)
+        outcome = engine.run(content, wanted)
         return Answer(outcome.output.tobytes(), outcome.halted).encode()
 
     def _engine(self, root: Hash) -> Engine:
@@ -60,6 +63,9 @@ class Bench:
         return get_program(self._client, root)
 
 
-def _require_iterations(iterations: int, most: int) -> None:
-    if not isinstance(iterations, int) or not 1 <= iterations <= most:
-        raise QueueError(f"a job wants {iterations!r} iterations; the program takes 1 to {most}")
+def _iterations(iterations: object, most: int) -> int:
+    if type(iterations) is not int or not 1 <= iterations <= most:
+        raise QueueError(
+            f"a job wants {str(iterations)[:80]} iterations; the program takes 1 to {most}"
+        )
+    return iterations

@@ -7,7 +7,6 @@ kinds share the workers: `execute` for a miner's own tasks and `verify` for a fi
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -114,7 +113,11 @@ def find_answer(queue: Queue, job_id: str, most_bytes: int, is_waited_for: bool)
     fields = found[-1][1]
     if fields.get(b"type") != str(Result.Type.SUCCESSFUL.value).encode():
         return Answer(failure="a worker failed; its job in Redis says how")
-    content = fields.get(b"return_value", b"")
+    return answer_in(fields.get(b"return_value", b""), most_bytes)
+
+
+def answer_in(content: bytes, most_bytes: int) -> Answer:
+    """Return the answer in what a worker left; whatever is none counts as a failure."""
     if len(content) > 2 * most_bytes + _MOST_EXTRA_BYTES:
         return Answer(failure=_OUT_OF_FORM)
     try:
@@ -139,22 +142,23 @@ def encode(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def decode(text: str) -> bytes:
+def decode(text: object) -> bytes:
     """Return the bytes in a text of JSON, or raise QueueError."""
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+        return base64.b64decode(str(text), validate=True)
+    except ValueError as error:
         raise QueueError(f"a job's bytes are not in base64: {error}") from None
 
 
-def parse_root(text: str) -> Hash:
+def parse_root(text: object) -> Hash:
     """Return a program root from its digits, or raise QueueError."""
+    shown = str(text)
     try:
-        root = bytes.fromhex(text)
+        root = bytes.fromhex(shown)
     except ValueError:
         root = b""
-    if len(root) != HASH_BYTES:
-        raise QueueError(f"'{text[:80]}' is no program root")
+    if len(root) != HASH_BYTES or root.hex() != shown:
+        raise QueueError(f"'{shown[:80]}' is no program root")
     return Hash(root)
 
 

@@ -52,7 +52,11 @@ def get_program(client: redis.Redis, root: Hash) -> Program:
     if any(part is None for part in parts):
         raise UnknownProgram(f"no program 0x{root.hex()} is in Redis; it is put there again")
     client.expire(_key(root), _KEPT_SECONDS)
-    header, descriptors, constants = cast("list[bytes]", parts)
+    return program_in(root, *cast("list[bytes]", parts))
+
+
+def program_in(root: Hash, header: bytes, descriptors: bytes, constants: bytes) -> Program:
+    """Return the program in its parts, hashed and validated, or raise UnknownProgram."""
     try:
         program = _decoded(header, descriptors, constants)
         validate(program)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,25 +41,37 @@ class Harness:
     tries: int = 200
 
 
-def failure(harness: Harness, data: bytes, most_seconds: float = MOST_SECONDS) -> str | None:
-    """Return what is wrong with how a decoder takes an input, None if nothing is."""
-    before = _peak_mib(is_reset=True)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a decoder took an input. `failure`: what is wrong with that, "" if nothing is."""
+
+    failure: str = ""
+    is_refused: bool = False
+
+
+def tried(harness: Harness, data: bytes, most_seconds: float = MOST_SECONDS) -> Outcome:
+    """Give a decoder an input."""
+    before, is_refused = _peak_mib(is_reset=True), False
     began = time.thread_time()
     try:
-        harness.call(data)
+        with warnings.catch_warnings():
+            # What a library says of a bad file; numbers that overflow are ours.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", RuntimeWarning)
+            harness.call(data)
     except harness.refusals:
-        pass
+        is_refused = True
     except (KeyboardInterrupt, SystemExit):
         raise
     # A panic of a compiled library is a BaseException.
     except BaseException as error:  # noqa: BLE001
-        return f"{type(error).__name__} at {_place(error)}: {str(error)[:200]}"
+        return Outcome(f"{type(error).__name__} at {_place(error)}: {str(error)[:200]}")
     seconds, grown = time.thread_time() - began, _peak_mib() - before
     if seconds > most_seconds:
-        return f"slow: {seconds:.1f} s"
+        return Outcome(f"slow: {seconds:.1f} s", is_refused)
     if grown > MOST_MIB:
-        return f"memory: {grown} MiB more"
-    return None
+        return Outcome(f"memory: {grown} MiB more", is_refused)
+    return Outcome(is_refused=is_refused)
 
 
 def kind_of(what: str) -> str:

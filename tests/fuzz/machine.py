@@ -18,6 +18,7 @@ from interpreter.operators import decode
 from interpreter.program import (
     DESCRIPTOR_BYTES,
     Header,
+    Opcode,
     Operator,
     Program,
     Step,
@@ -45,7 +46,8 @@ def programs() -> tuple[Program, ...]:
     rng = np.random.default_rng(21)
     images = [random_instruction_program(rng, opcode, "hostile", 60) for opcode in OPCODES]
     made = [sequences.random_sequence_program(rng, opcode) for opcode in sequences.OPCODES]
-    return (*images, *made, random_program(rng, "plain", 4, 60, 600))
+    halting = sequences.random_sequence_program(np.random.default_rng(0), Opcode.HALT, 3)
+    return (*images, *made, halting, random_program(rng, "plain", 4, 60, 600))
 
 
 @cache
@@ -55,7 +57,7 @@ def contracts() -> Contracts:
 
 
 def _descriptors() -> list[bytes]:
-    return sorted({operator.encode() for each in programs() for operator in each.operators})
+    return sorted({op.encode() for each in programs() for op in each.operators})
 
 
 def _descriptor(data: bytes) -> None:
@@ -175,7 +177,10 @@ def _proof_seeds() -> list[bytes]:
 def _proofs() -> Iterator[bytes]:
     rng = np.random.default_rng(22)
     for program in programs():
-        for case in cases(program, rng, 3):
+        is_halting = any(op.opcode == Opcode.HALT for op in program.operators)
+        found = list(cases(program, rng, 60 if is_halting else 3))
+        halted = [case for case in found if case.proof.halted]
+        for case in (*found[:3], *halted[:1]):
             yield _WHERE.pack(case.step, case.iterations) + case.proof.encode()
 
 

@@ -27,7 +27,7 @@ def main(name: str, seconds: int, folder: Path) -> None:
     """Fuzz for so long; `folder`: where the corpus and what was found are kept."""
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_ADDRESS_BYTES, _MOST_ADDRESS_BYTES))
     with atheris.instrument_imports(include=INSTRUMENTED):
-        from .harness import failure, kind_of
+        from .harness import kind_of, tried
         from .kept import kept_inputs
         from .table import HARNESSES
     harness = HARNESSES[name]
@@ -39,8 +39,8 @@ def main(name: str, seconds: int, folder: Path) -> None:
     seen: set[str] = set()
 
     def try_input(data: bytes) -> None:
-        what = failure(harness, data, _MOST_SECONDS)
-        if what is not None and kind_of(what) not in seen:
+        what = tried(harness, data, _MOST_SECONDS).failure
+        if what and kind_of(what) not in seen:
             seen.add(kind_of(what))
             place = found / sha256(data).hexdigest()[:16]
             place.write_bytes(data)

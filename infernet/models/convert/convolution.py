@@ -163,7 +163,7 @@ def stored_weights(
     constant: StoredConstant | None, weights: Array, channel_axis: int
 ) -> StoredWeights | None:
     """Return a source's integers with the output channels first, if its scales allow that."""
-    if constant is None or constant.integers.shape != weights.shape:
+    if constant is None or not weights.ndim or constant.integers.shape != weights.shape:
         return None
     zero, scale = constant.zero.astype(np.int32).ravel(), constant.scale.astype(np.float64).ravel()
     axis = constant.axis % weights.ndim

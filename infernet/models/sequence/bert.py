@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from ..arrays import UnreadableArrays, load_arrays
 from ..errors import InvalidSource
 from .arithmetic import Array, Reals
 from .configs import read_json, real, whole
@@ -19,6 +19,7 @@ from .reals import (
     RealLayer,
     RealLinear,
     RealNorm,
+    fitting,
 )
 from .safetensors import Safetensors
 
@@ -33,9 +34,9 @@ def read_npz(path: Path) -> RealEncoder:
     Matrices are `[length, cols]`. Raises InvalidSource.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name], np.float64) for name in archive}
-    except (OSError, ValueError, BadZipFile) as error:
+        found = load_arrays(path)
+        arrays = {name: np.asarray(array, np.float64) for name, array in found.items()}
+    except (UnreadableArrays, TypeError, ValueError) as error:
         raise InvalidSource(f"{path} is not a .npz file of arrays: {error}") from None
     count = len({m[1] for name in arrays if (m := re.match(r"layer(\d+)_", name))})
     if not count:
@@ -43,7 +44,7 @@ def read_npz(path: Path) -> RealEncoder:
     layers = tuple(_npz_layer(arrays, f"layer{index}") for index in range(count))
     width = len(layers[0].query.bias)
     classifier = RealClassifier(_npz_linear(arrays, "pool"), _npz_linear(arrays, "cls"))
-    return RealEncoder(width // _HEAD_DEPTH, "gelu", None, layers, classifier)
+    return fitting(RealEncoder(width // _HEAD_DEPTH, "gelu", None, layers, classifier))
 
 
 def _npz_layer(arrays: Mapping[str, Reals], name: str) -> RealLayer:
@@ -91,7 +92,7 @@ def read_folder(folder: Path) -> RealEncoder:
         _norm(arrays, f"{name}LayerNorm", epsilon),
     )
     heads, active = whole(config, "num_attention_heads"), str(config.get("hidden_act", "gelu"))
-    return RealEncoder(heads, active, embedding, layers, classifier)
+    return fitting(RealEncoder(heads, active, embedding, layers, classifier))
 
 
 def _layer(arrays: Mapping[str, Array], name: str, epsilon: float) -> RealLayer:

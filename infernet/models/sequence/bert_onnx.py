@@ -21,6 +21,7 @@ from .reals import (
     RealLayer,
     RealLinear,
     RealNorm,
+    fitting,
 )
 
 _TOLERANCE = 1e-3
@@ -81,7 +82,7 @@ class _Graph:
         embedding = self._embedding() if has_words else None
         width = len(layers[0].output_norm.gain)
         heads = self._head_count(width)
-        return RealEncoder(heads, self._activation(), embedding, tuple(layers), classifier)
+        return fitting(RealEncoder(heads, self._activation(), embedding, tuple(layers), classifier))
 
     def _linears(self) -> dict[str, RealLinear]:
         """Return each product with a constant matrix and its bias, by its output's name."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def real(config: Mapping[str, Any], name: str, default: float | None = None) -> 
     """Return a finite number of config.json that is not negative, or raise InvalidSource."""
     value: Any = default if config.get(name) is None else config[name]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < inf:
+    # A whole number may pass what a real one holds.
+    if not is_number or not 0 <= value <= sys.float_info.max:
         raise InvalidSource(f"config.json: '{name}' is {value!r}, not a number of at least 0")
     return float(value)

@@ -8,7 +8,7 @@ from math import erf, sqrt
 
 import numpy as np
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, InvalidSource
 from .arithmetic import Array, Reals
 
 Watch = Callable[[str, Reals], None]
@@ -160,3 +160,46 @@ _ACTIVATIONS: dict[str, Function] = {
     "gelu_pytorch_tanh": _gelu_by_tanh,
     "relu": _relu,
 }
+
+
+def fitting(real: RealEncoder) -> RealEncoder:
+    """Return an encoder whose parts have sizes that fit each other, or raise InvalidSource."""
+    width = _length(real.layers[0].output_norm.gain, "the first layer's output norm")
+    if real.heads < 1 or width % real.heads:
+        raise InvalidSource(f"{real.heads} heads do not share {width} channels")
+    for index, layer in enumerate(real.layers):
+        name, inner = f"layer {index}", _length(layer.up.bias, f"layer {index}'s inner bias")
+        for part in (layer.query, layer.key, layer.value, layer.heads_out):
+            _require_linear(part, width, width, name)
+        _require_linear(layer.up, inner, width, name)
+        _require_linear(layer.down, width, inner, name)
+        for norm in (layer.attention_norm, layer.output_norm):
+            _require_norm(norm, width, name)
+    if real.embedding:
+        _require_norm(real.embedding.norm, width, "the embedding")
+        for table in (real.embedding.words, real.embedding.positions):
+            if table.ndim != 2 or table.shape[1] != width or not len(table):
+                raise InvalidSource(f"a table of the embedding is {table.shape}, not of {width}")
+    if real.classifier:
+        classes = _length(real.classifier.classes.bias, "the bias of the classes")
+        _require_linear(real.classifier.pooler, width, width, "the pooler")
+        _require_linear(real.classifier.classes, classes, width, "the classes")
+    return real
+
+
+def _length(vector: Reals, name: str) -> int:
+    if vector.ndim != 1 or not len(vector):
+        raise InvalidSource(f"{name} is {vector.shape}, not a vector")
+    return len(vector)
+
+
+def _require_linear(part: RealLinear, cols: int, length: int, name: str) -> None:
+    shapes = part.weights.shape, part.bias.shape
+    if shapes != ((cols, length), (cols,)):
+        raise InvalidSource(f"{name}: weights and bias are {shapes}, not of {length} to {cols}")
+
+
+def _require_norm(part: RealNorm, width: int, name: str) -> None:
+    shapes = part.gain.shape, part.bias.shape
+    if shapes != ((width,), (width,)):
+        raise InvalidSource(f"{name}: a norm is {shapes}, not of {width}")

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from infernet.chain.connection import Chain, connect, embedded_chain, revert_data, safe_name
-from infernet.chain.endpoints import EndpointFault, _parsed
+from infernet.chain.endpoints import EndpointFault, response_in
 from infernet.chain.errors import ChainError, ChainUnavailable, RetryableChainError
 from infernet.chain.records import Address, Seconds
 
@@ -80,7 +80,7 @@ def test_answer_that_is_no_json_is_refused(server: str, monkeypatch) -> None:
 
 def test_answer_of_nothing_but_brackets_is_refused() -> None:
     with pytest.raises(EndpointFault, match="does not answer as a chain's node does"):
-        _parsed(b"[" * 10_000_000)
+        response_in(b"[" * 10_000_000)
 
 
 def test_error_of_the_node_can_be_tried_again(server: str, monkeypatch) -> None:
