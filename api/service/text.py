@@ -90,7 +90,7 @@ def spoken(codec: Codec, data: bytes, iterations: int, output: bytes | None) -> 
     if not 1 <= length <= codec.text.positions:
         raise InvalidInput(f"a prompt has 1 to {codec.text.positions} tokens, not {length}")
     _require_tokens(codec, words[start : start + length])
-    prompt = codec.text_of(words[start : start + length])
+    prompt = codec.prompt_of(words[start : start + length])
     if output is None:
         return Spoken(prompt, length)
     found = np.frombuffer(output, np.uint8)

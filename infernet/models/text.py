@@ -214,6 +214,10 @@ class Codec:
         spoken = [token for token in tokens if token not in self._silent]
         return str(self._tokenizer.decode([*anchor, *spoken])).removeprefix(before)
 
+    def prompt_of(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens that no other text comes before; special ones have none."""
+        return str(self._tokenizer.decode([each for each in tokens if each not in self._silent]))
+
     def stream(self) -> TextStream:
         """Return a stream that turns made tokens into text one by one."""
         return TextStream(self._tokenizer, self._silent)

@@ -20,16 +20,20 @@ import pytest
 from tests.anvil import Anvil, find_anvil, free_port, needs_anvil
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs/api.md").read_text(encoding="utf-8")
-_SECONDS = 180
+_SECONDS = 400
 # `infernet up` makes results final after a minute.
 _WINDOW_SECONDS = 61
 
 
-def blocks() -> list[str]:
-    """Return the commands of the section, a text for each fence."""
-    (section,) = re.findall(r"^## Ten minutes with curl\n(.*?)(?=^## )", GUIDE, re.M | re.S)
-    return re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
+def blocks(page: str, title: str, language: str = "sh") -> list[str]:
+    """Return the commands of a page's section, a text for each fence."""
+    guide = (ROOT / page).read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {title}\n(.*?)(?=^## )", guide, re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.M | re.S)
+
+
+def _curl() -> list[str]:
+    return blocks("docs/api.md", "Ten minutes with curl")
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ def let_time_pass(folder: Path, is_over: threading.Event) -> None:
 @needs_anvil
 def test_the_lines_for_curl_run_as_they_are_written(tmp_path: Path, around: dict[str, str]) -> None:
     port = free_port()
-    first, *rest = (each.replace("8000", str(port)) for each in blocks())
+    first, *rest = (each.replace("8000", str(port)) for each in _curl())
     assert len(rest) == 5 and all("curl" in each for each in rest[1:])
     is_over = threading.Event()
     with network(first, f"http://127.0.0.1:{port}", tmp_path, around):

@@ -115,6 +115,12 @@ def test_requests_that_cannot_be_are_refused(
         codec().encode_request(prompt, sampling)
 
 
+def test_a_prompt_is_told_as_it_was_given() -> None:
+    found = codec()
+    for text in ("ab", " ab", "a b", "é"):
+        assert found.prompt_of(found.tokens_of(text)) == text
+
+
 def test_an_output_becomes_text_until_its_end_token() -> None:
     # Positions 0 and 1 belong to the prompt: what they made is read by nobody.
     output = np.array([1, 7, 263, 264, 267, 2, 0, 0], "<i4").view(np.uint8)
