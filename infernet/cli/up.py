@@ -23,12 +23,14 @@ from infernet.chain.wallet import in_ether
 from infernet.local.folder import Folder, Notes
 from infernet.local.network import CHAIN, FISHERMAN, GATEWAY, MINER, Network
 from infernet.local.supervisor import Supervisor, names
+from infernet.models.manifest import Manifest, Task
 from infernet.models.pipeline import Model
 from infernet.models.store import (
     copy_model,
     data_dir,
     find_model,
     list_models,
+    load_manifest,
     load_model,
     shipped_dir,
 )
@@ -166,6 +168,22 @@ def _stake(contracts: Contracts, models: list[Model]) -> Wei:
     return max(_LEAST_STAKE_WEI, *(contracts.registry.floor(each.program) for each in models))
 
 
+def asking(model: Manifest) -> str:
+    """Return what a first request to a model adds to a call of curl."""
+    if model.text is None:
+        picture = shipped_dir() / "digits" / "digit-7.png"
+        return f"$GATEWAY/v1/tasks -F model={model.name} -F input=@{picture}"
+    places = {"generate": "completions", "embed": "embeddings", "classify": "tasks"}
+    bodies: dict[Task, dict[str, object]] = {
+        "generate": {"prompt": "Once upon a time", "max_tokens": 40},
+        "embed": {"input": "Once upon a time"},
+        "classify": {"input": {"text": "Once upon a time"}},
+    }
+    body = json.dumps({"model": model.name, **bodies[model.text.task]})
+    kind = "-H 'Content-Type: application/json'"
+    return f"$GATEWAY/v1/{places[model.text.task]} {kind} -d '{body}'"
+
+
 def _place(network: Network, name: str) -> str:
     """Return the folder of a model that is served, or its name where it ships."""
     own = network.folder.data / "models" / name
@@ -199,11 +217,11 @@ def _introduce(screen: Screen, network: Network, supervisor: Supervisor, *, as_j
         "The key is shown this once; another comes from `infernet api key create NAME --config "
         f"{config}`."
     )
-    picture = shipped_dir() / "digits" / "digit-7.png"
     call = 'curl -sS -H "Authorization: Bearer $INFERNET_API_KEY"'
+    first = load_manifest(find_model(_place(network, network.models[0])))
     for line in (
         f"export GATEWAY={network.gateway} INFERNET_API_KEY={key}",
-        f"{call} $GATEWAY/v1/tasks -F model={network.models[0]} -F input=@{picture}",
+        f"{call} {asking(first)}",
         "ID=0x...  # the id in the answer",
         f"{call} -N $GATEWAY/v1/tasks/$ID/events",
         f"{call} $GATEWAY/v1/tasks/$ID/receipt -o receipt.json",
