@@ -5,7 +5,7 @@ READY := .venv/.ready
 NPM := $(shell command -v npm 2>/dev/null)
 ARGS ?=
 
-.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts prove analyse fuzz bench format clean
+.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts prove differential analyse fuzz bench format clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ endif
 
 test-all: $(READY) .venv/.fuzz ## Run the long tests too (nightly)
 	$(BIN)/python -m pytest $(ARGS)
-	$(BIN)/python -m tests.twin.bulk --count 100000
+	@$(MAKE) --no-print-directory differential ARGS=
 	$(BIN)/python -m tests.game.adversary --count 200000
 	$(BIN)/python -m tests.fuzz --seconds 60
 	@FOUNDRY_INVARIANT_RUNS=2000 $(MAKE) --no-print-directory test-contracts
@@ -74,6 +74,9 @@ endif
 
 prove: $(READY) contracts/node_modules/.ready ## Prove the contracts' arithmetic (ARGS="NAME …" for some theorems; minutes)
 	$(BIN)/python -m tests.formal $(ARGS)
+
+differential: $(READY) ## Execute 1,000,000 instructions in Python and in Solidity (ARGS="--seed 37 --parts 1")
+	$(BIN)/python -m tests.twin.differential $(ARGS)
 
 # Slither is under the AGPL and brings much along: an environment of its own.
 .venv-analysis/.ready: pyproject.toml

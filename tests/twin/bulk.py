@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from interpreter import machine
 from interpreter.program import Program
 from tests import sequences
 from tests.programs import OPCODES, Style, random_instruction_program, random_program
 
-from .evm import Contracts
+from .evm import Contracts, Verifier
+from .extremes import Extreme
 from .steps import Case, cases, require_harmless
 
 STYLES: tuple[Style, ...] = ("plain", "hostile", "fast")
@@ -42,25 +44,49 @@ class Report:
     kinds: dict[str, Tally] = field(default_factory=dict)
 
     def prove(
-        self, contracts: Contracts, case: Case, rng: np.random.Generator, forge_each: int = 1
+        self, contracts: Verifier, case: Case, rng: np.random.Generator, forge_each: int = 1
     ) -> None:
         """Prove a step and count it; forge every `forge_each`-th."""
         proof = case.proof.encode()
         before, after, gas = contracts.prove(case.program.root, case.iterations, case.step, proof)
-        assert (before, after) == (case.before.hash, case.after.hash), (case.step, case.kind)
-        tally = self.kinds.setdefault(case.kind, Tally())
-        tally.steps += 1
-        tally.most_gas = max(tally.most_gas, gas)
-        tally.most_bytes = max(tally.most_bytes, len(proof))
+        same = (before, after) == (case.before.hash, case.after.hash)
+        assert same, f"{case.kind}, step {case.step}: twins differ"
         if self.steps % forge_each == 0:
             self.forgeries += require_harmless(contracts, case, rng)
+        self.count(case.kind, gas, len(proof))
+
+    def prove_extreme(self, contracts: Verifier, case: Extreme) -> None:
+        """Prove a step of a program as large as registration allows, and count it."""
+        proof = case.proof.encode()
+        states = machine.verify(case.root, case.iterations, case.step, case.proof)
+        *found, gas = contracts.prove(case.root, case.iterations, case.step, proof)
+        assert found == [state.hash for state in states], f"{case.kind}, extreme: twins differ"
+        self.count(case.kind, gas, len(proof))
+
+    def count(self, kind: str, gas: int, size: int) -> None:
+        """Count a proof of a step."""
+        tally = self.kinds.setdefault(kind, Tally())
+        tally.steps += 1
+        tally.most_gas = max(tally.most_gas, gas)
+        tally.most_bytes = max(tally.most_bytes, size)
         self.steps += 1
+
+    def add(self, other: Report) -> None:
+        """Add the counts of another run."""
+        self.steps += other.steps
+        self.forgeries += other.forgeries
+        self.programs += other.programs
+        for kind, theirs in other.kinds.items():
+            ours = self.kinds.setdefault(kind, Tally())
+            ours.steps += theirs.steps
+            ours.most_gas = max(ours.most_gas, theirs.most_gas)
+            ours.most_bytes = max(ours.most_bytes, theirs.most_bytes)
 
     def show(self, seconds: float) -> None:
         """Print the counts, and the most that a proof of each kind of step took."""
         print(
-            f"{self.steps} steps of {self.programs} program(s) equal, "
-            f"{self.forgeries} forgeries harmless, {seconds:.0f} s"
+            f"{self.steps:,} steps of {self.programs:,} program(s) equal, "
+            f"{self.forgeries:,} forgeries harmless, {seconds:.0f} s"
         )
         for kind, tally in sorted(self.kinds.items()):
             print(

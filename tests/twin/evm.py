@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from eth_abi.abi import decode, encode
 from eth_utils.abi import function_signature_to_4byte_selector
@@ -58,6 +58,22 @@ def selector(signature: str) -> bytes:
     return bytes(function_signature_to_4byte_selector(signature))
 
 
+def proof_call(root: bytes, iterations: int, step: int, proof: bytes) -> bytes:
+    """Return the calldata of a one-step proof."""
+    words = root + iterations.to_bytes(32) + step.to_bytes(32) + (128).to_bytes(32)
+    tail = len(proof).to_bytes(32) + proof + bytes(-len(proof) % 32)
+    return selector("prove(bytes32,uint32,uint64,bytes)") + words + tail
+
+
+class Verifier(Protocol):
+    """Whatever executes a one-step proof as the contract does."""
+
+    def prove(
+        self, root: bytes, iterations: int, step: int, proof: bytes
+    ) -> tuple[bytes, bytes, int]:
+        """Return the pre- and post-state hash and the gas; raise Reverted if it is refused."""
+
+
 class Contracts:
     """The verifier with its provers, and the registry."""
 
@@ -100,11 +116,7 @@ class Contracts:
         self, root: bytes, iterations: int, step: int, proof: bytes, gas: int = CALL_GAS
     ) -> tuple[bytes, bytes, int]:
         """Return the pre- and post-state hash and the gas of a one-step proof."""
-        words = root + iterations.to_bytes(32) + step.to_bytes(32) + (128).to_bytes(32)
-        tail = len(proof).to_bytes(32) + proof + bytes(-len(proof) % 32)
-        answer = self.call(
-            self.verifier, selector("prove(bytes32,uint32,uint64,bytes)") + words + tail, gas=gas
-        )
+        answer = self.call(self.verifier, proof_call(root, iterations, step, proof), gas=gas)
         assert len(answer.data) == 64
         return answer.data[:32], answer.data[32:], answer.gas
 

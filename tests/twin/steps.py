@@ -16,7 +16,7 @@ from interpreter.program import Opcode, Program, Step
 from interpreter.state import State, wrap_i64
 from tests.programs import random_input
 
-from .evm import Contracts, Reverted
+from .evm import Reverted, Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ def cases(
             if not halted:
                 accumulator, halted = machine.step(program, iterations, at, memory, accumulator)
             continue
-        before = State(at, halted, memory.root, accumulator)
-        proof = machine.prove(program, iterations, at, memory, accumulator, halted)
+        held = accumulator
+        proof = machine.prove(program, iterations, at, memory, held, halted)
+        before = State(at, halted, proof.memory_root, held)
         _, after = machine.verify(program.root, iterations, at, proof)
         assert after.memory_root == memory.root
         yield Case(program, at, proof, before, after, iterations)
@@ -116,7 +117,7 @@ def forgeries(case: Case, rng: np.random.Generator) -> dict[str, tuple[Step, One
 
 
 def solidity(
-    contracts: Contracts, case: Case, step: Step, proof: OneStepProof
+    contracts: Verifier, case: Case, step: Step, proof: OneStepProof
 ) -> tuple[bytes, bytes] | None:
     """Return the two state hashes that the contract computes, or None if it reverts."""
     try:
@@ -134,7 +135,7 @@ def python(case: Case, step: Step, proof: OneStepProof) -> tuple[bytes, bytes] |
     return before.hash, after.hash
 
 
-def require_harmless(contracts: Contracts, case: Case, rng: np.random.Generator) -> int:
+def require_harmless(contracts: Verifier, case: Case, rng: np.random.Generator) -> int:
     """Check that no forgery of a case proves a lie, and that both verifiers judge it alike.
 
     A forgery may start from another state, which the game refuses, or end in the true one. Returns
