@@ -69,7 +69,7 @@ class Verifier(Protocol):
     """Whatever executes a one-step proof as the contract does."""
 
     def prove(
-        self, root: bytes, iterations: int, step: int, proof: bytes
+        self, root: bytes, iterations: int, step: int, proof: bytes, gas: int = CALL_GAS
     ) -> tuple[bytes, bytes, int]:
         """Return the pre- and post-state hash and the gas; raise Reverted if it is refused."""
 
