@@ -80,3 +80,37 @@ def _type_of(item: dict[str, Any]) -> str:
 def _types(inputs: str) -> tuple[str, ...]:
     parts = [each.split() for each in inputs.split(",") if each.strip()]
     return tuple(("indexed " if "indexed" in words else "") + words[0] for words in parts)
+
+
+SECURITY_PAGES = ("attempts", "threat-model")
+# `place: a_name…` or `place`; the place is a file of tests, or a contract that forge runs.
+NAMED_TEST = re.compile(r"`((?:\w+/)*(?:test_\w+|[A-Z]\w+(?=: )))(?:: (\w+))?…?`")
+
+
+def test_every_test_that_the_security_pages_name_exists() -> None:
+    sources = {
+        path: path.read_text()
+        for folder, pattern in (("tests", "test_*.py"), ("contracts/test", "*.t.sol"))
+        for path in (ROOT / folder).rglob(pattern)
+    }
+    named = [
+        (page, place, name)
+        for page in SECURITY_PAGES
+        for place, name in NAMED_TEST.findall(
+            (ROOT / "docs" / "security" / f"{page}.md").read_text()
+        )
+    ]
+    missing = [each for each in named if not _is_there(sources, *each[1:])]
+    assert missing == []
+    assert len(named) > 80
+
+
+def _is_there(sources: dict[Path, str], place: str, name: str) -> bool:
+    found = [text for path, text in sources.items() if _is_at(path, place)]
+    return any(re.search(rf"(?:def|function) test(?:Fuzz)?_\w*{name}", text) for text in found)
+
+
+def _is_at(path: Path, place: str) -> bool:
+    """Say whether a test file is the one that a page calls `place`: the end of its path."""
+    bare = path.with_name(path.name.split(".")[0]).as_posix()
+    return f"/{bare}".endswith(f"/{place}")
