@@ -8,6 +8,7 @@ from setuptools import Extension, setup
 PRODUCTS = ("products.c", "pool.c")
 PRODUCTS_HEADERS = (
     "products.h",
+    "products_amx.h",
     "products_dots.h",
     "products_portable.h",
     "products_settle.h",

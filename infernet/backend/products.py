@@ -13,7 +13,7 @@ Wide = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 
 MAX_DEPTH = (1 << 24) - 1
 _KINDS = {np.dtype(np.uint8): 0, np.dtype(np.int8): 1, np.dtype(np.int16): 2}
-_WIDEST = 2
+_WIDEST = 3
 
 
 def _load() -> tuple[Any, str]:

@@ -44,6 +44,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
         "stories-in-bytes": (*story, *fast),
         "bert": (*encoder, "--positions", "128"),
         "bert-seeded": ("build", "bert-tiny", "--seed", "1"),
+        "llama-3-8b": ("build", "llama-3-8b", "--layers", "2", "--context", "64", "--seed", "1"),
     }
     for name, command in commands.items():
         model = [sys.executable, "-m", "infernet", "model", *map(str, command), "--name", name]

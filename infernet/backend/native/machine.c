@@ -198,8 +198,8 @@ static PyObject *use(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "i", &widest))
         return NULL;
-    infernet_products_use(widest);
-    return PyUnicode_FromString(choose(widest));
+    int has_tiles = !strcmp(infernet_products_use(widest), "AMX");
+    return PyUnicode_FromFormat("%s%s", choose(widest), has_tiles ? " and AMX" : "");
 }
 
 static PyMethodDef methods[] = {
@@ -208,8 +208,8 @@ static PyMethodDef methods[] = {
      "Run a plan's table at all positions (i64), each in its own copies in the arena, up to the row\n"
      "that halts one of them."},
     {"use", use, METH_VARARGS,
-     "use(widest) -> name of the loops now in use: 0 portable, 1 AVX2, 2 AVX-512, or the widest\n"
-     "below that this processor has."},
+     "use(widest) -> name of the loops now in use: 0 portable, 1 AVX2, 2 AVX-512, 3 with AMX, or\n"
+     "the widest below that this processor has."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -220,7 +220,7 @@ static struct PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit__machine(void)
 {
-    infernet_products_use(2);
-    choose(2);
+    infernet_products_use(3);
+    choose(3);
     return PyModule_Create(&module);
 }

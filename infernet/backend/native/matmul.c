@@ -84,8 +84,8 @@ static PyMethodDef methods[] = {
      "out[r, c] = sum over k of (a[r, k] - a_zero) * (w[c, k] - w_zero), clamped to i32 unless\n"
      "out_wide. Offsets and strides in elements of each operand; kinds 0 u8, 1 i8, 2 i16."},
     {"use", use, METH_VARARGS,
-     "use(widest) -> name of the kernel now in use: 0 portable, 1 AVX2, 2 AVX-512 VNNI, or the\n"
-     "widest below that this processor has."},
+     "use(widest) -> name of the kernel now in use: 0 portable, 1 AVX2, 2 AVX-512 VNNI, 3 AMX, or\n"
+     "the widest below that this processor has."},
     {NULL, NULL, 0, NULL},
 };
 

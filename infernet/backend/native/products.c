@@ -80,6 +80,13 @@ struct columns {
 #define VNNI
 #include "products_dots.h"
 #include "products_settle.h"
+
+#if defined(__linux__)
+#define AMX
+#define TARGET                                                                                     \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8")))
+#include "products_amx.h"
+#endif
 #endif
 
 static const struct kernel {
@@ -91,12 +98,15 @@ static const struct kernel {
     int64_t (*copy_bytes)(const uint8_t *, size_t count, uint8_t flip, int8_t *);
     int64_t (*copy_words)(const int16_t *, size_t count, int8_t *low, int8_t *high);
 } kernels[] = {
-#define KERNEL(name, x) \
-    {name, dots_##x, settle_##x, add_##x, finish_##x, copy_bytes_##x, copy_words_##x}
-    KERNEL("portable", portable),
+#define KERNEL(name, dots, x) \
+    {name, dots, settle_##x, add_##x, finish_##x, copy_bytes_##x, copy_words_##x}
+    KERNEL("portable", dots_portable, portable),
 #if defined(__x86_64__)
-    KERNEL("AVX2", avx2),
-    KERNEL("AVX-512 VNNI", vnni),
+    KERNEL("AVX2", dots_avx2, avx2),
+    KERNEL("AVX-512 VNNI", dots_vnni, vnni),
+#endif
+#if defined(AMX)
+    KERNEL("AMX", dots_amx, vnni),
 #endif
 };
 
@@ -114,13 +124,17 @@ const char *infernet_products_use(int widest)
         __builtin_cpu_supports("avx512vl"))
         kernel = kernels + 2;
 #endif
+#if defined(AMX)
+    if (widest >= 3 && kernel == kernels + 2 && has_amx())
+        kernel = kernels + 3;
+#endif
     (void)widest;
     return kernel->name;
 }
 
 __attribute__((constructor)) static void use_widest(void)
 {
-    infernet_products_use(2);
+    infernet_products_use(3);
 }
 
 /* The two bytes of columns of i16, as u8 whose values stand for 2^15 more. */

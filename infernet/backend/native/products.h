@@ -29,8 +29,9 @@ struct products {
 /* Return 0, or -1 when memory for scratch runs out. Any thread may call it at any time. */
 int infernet_products(const struct products *p);
 
-/* Choose the kernels by the widest instructions allowed: 0 portable, 1 AVX2, 2 AVX-512 VNNI; return
- * the name of those now in use, the widest below that this processor has. Not while any run. */
+/* Choose the kernels by the widest instructions allowed: 0 portable, 1 AVX2, 2 AVX-512 VNNI, 3 AMX;
+ * return the name of those now in use, the widest below that this processor has. Not while any
+ * run. */
 const char *infernet_products_use(int widest);
 
 #endif

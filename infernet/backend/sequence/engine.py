@@ -23,7 +23,7 @@ Positions = npt.NDArray[np.int64]
 # Positions that run at once at most, and bytes of their tensors.
 _MOST_POSITIONS = 128
 _MOST_ARENA_BYTES = 1 << 29
-_WIDEST = 2
+_WIDEST = 3
 
 
 def _load() -> tuple[ModuleType | None, str]:

@@ -23,14 +23,14 @@ OUTS = (np.int32, np.int64)
 SPAN = 65536
 
 
-@pytest.fixture(params=[0, 1, 2], ids=["portable", "AVX2", "VNNI"])
+@pytest.fixture(params=[0, 1, 2, 3], ids=["portable", "AVX2", "VNNI", "AMX"])
 def kernel(request: pytest.FixtureRequest) -> Any:
     name = native.use(request.param)
     if request.param and name == native.use(request.param - 1):
         pytest.skip("this processor has no such instructions")
     native.use(request.param)
     yield
-    native.use(2)
+    native.use(3)
 
 
 def expected(a: Any, w: Any, a_zero: int, w_zero: int, out: Any = np.int32) -> Any:
@@ -59,9 +59,9 @@ def zero_point(rng: np.random.Generator, dtype: Any) -> int:
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
-    rows=st.integers(1, 40),
+    rows=st.integers(1, 70),
     columns=st.integers(1, 110),
-    depth=st.one_of(st.integers(1, 140), st.integers(500, 1100)),
+    depth=st.one_of(st.integers(1, 140), st.integers(500, 1100), st.integers(2000, 4200)),
     kinds=st.tuples(*[st.sampled_from(DTYPES)] * 2),
     out=st.sampled_from(OUTS),
     threads=st.integers(1, 3),

@@ -38,7 +38,7 @@ from tests.sequences import OPCODES, random_sequence_program
 native = pytest.importorskip(
     "infernet.backend.native._machine", reason="the package was installed without a C compiler"
 )
-LEVELS = {"portable": 0, "AVX2": 1, "AVX-512": 2}
+LEVELS = {"portable": 0, "AVX2": 1, "AVX-512": 2, "AVX-512 and AMX": 3}
 
 
 @pytest.fixture(params=LEVELS)

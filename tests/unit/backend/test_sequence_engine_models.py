@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from infernet.backend.hashing import hash_bytes
 from infernet.backend.sequence.engine import SequenceEngine
 from infernet.models.sequence.bert import read_npz
 from infernet.models.sequence.checkpoint import read_checkpoint
@@ -18,6 +20,9 @@ from infernet.models.sequence.pieces import BEGIN_OF_TEXT, END_OF_TEXT, read_pie
 from infernet.models.sequence.quantise import quantise
 from infernet.models.sequence.request import encode_request
 from infernet.models.sequence.seeded_decoder import LLAMA_3_8B, seeded_decoder
+from infernet.models.store import load_model
+from infernet.models.text_build import LLAMA_NAME, build_text_model
+from infernet.models.text_import import TextOptions
 from interpreter.program import Program
 from interpreter.tensors import DType
 from tests.exposure import require_every_tensor, require_same_inside
@@ -72,8 +77,8 @@ def test_a_run_halts_where_the_reference_does() -> None:
         require_same_inside(SequenceEngine(engine.program), data, 30, [7, 8, 15, 29])
 
 
-@needs_data
-def test_bert_tiny_at_several_lengths() -> None:
+def require_bert_tiny(lengths: Sequence[int]) -> None:
+    """Compare every tensor of BERT-Tiny on sentences of each length."""
     folder = DATA / "bert-tiny-sst2"
     words = [np.loadtxt(folder / "inputs-sst2" / f"input_{i}.txt") for i in range(10)]
     real = read_npz(folder / "bert_tiny_sst2_encoder.npz")
@@ -81,13 +86,24 @@ def test_bert_tiny_at_several_lengths() -> None:
     program, _ = encoder_program(encoder, 128)
     engine = SequenceEngine(program)
     rng = np.random.default_rng(5)
-    for length in (1, 77, 128):
+    for length in lengths:
         data = rng.integers(-32768, 32768, 128 * real.width + 1).astype("<i2")
         chosen = np.stack([words[i] for i in rng.integers(0, 10, length)])
         steps = np.floor(chosen.ravel() / encoder.input_step + 0.5)
         data[: steps.size] = np.clip(steps, -32768, 32767)
         data[-1] = length
         require_every_tensor(engine, data.view(np.uint8), 1)
+
+
+@needs_data
+def test_bert_tiny_at_several_lengths() -> None:
+    require_bert_tiny((1, 77, 128))
+
+
+@needs_data
+@pytest.mark.slow
+def test_bert_tiny_at_every_length() -> None:
+    require_bert_tiny(range(1, 129))
 
 
 def story_program(**choices: object) -> Program:
@@ -120,9 +136,15 @@ def test_stories_over_256_positions(threads: int, length: int, choices: dict[str
 
 
 @pytest.mark.slow
-def test_llama_shapes_prefill_32_and_decode_8() -> None:
-    sizes = (LLAMA_3_8B.width, LLAMA_3_8B.hidden, 2, LLAMA_3_8B.heads, LLAMA_3_8B.kv_heads)
-    shape = DecoderShape(*sizes, 2048, 64, LLAMA_3_8B.theta)
-    engine = SequenceEngine(program_of(shape), threads=2)
-    data = encode_request(prompt_of(32, 2048), 64, 2048)
-    require_same_inside(engine, data, 40, range(40))
+def test_llama_shapes_prefill_32_and_decode_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERNET_DATA_DIR", str(tmp_path))
+    _, folder = build_text_model(
+        LLAMA_NAME, TextOptions("llama", "", positions=64), seed=3, layers=2
+    )
+    program = load_model(folder, hash_bytes).program
+    vocabulary = LLAMA_3_8B.vocabulary
+    data = encode_request(prompt_of(32, vocabulary), 64, vocabulary)
+    # The reference runs each position by itself, the engine the prompt's as one.
+    require_same_inside(SequenceEngine(program, threads=2), data, 40, range(40))
