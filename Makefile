@@ -5,10 +5,10 @@ READY := .venv/.ready
 NPM := $(shell command -v npm 2>/dev/null)
 ARGS ?=
 
-.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts prove differential analyse fuzz bench format clean
+.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts machines arm64 prove differential analyse fuzz bench format clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml setup.py $(wildcard infernet/backend/native/*.c)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -72,6 +72,14 @@ else
 	@echo "left out: artifact check, because npm is not installed"
 endif
 
+machines: $(READY) ## Compare digests at every place that this machine can be (ARGS="PLACE …"; minutes)
+	$(BIN)/python -m tests.machines $(ARGS)
+
+arm64: $(READY) ## Emulate an arm64: its digests and the kernels' tests (as root, on Debian; long)
+	$(BIN)/python -m tests.machines.arm64
+	$(BIN)/python -m tests.machines arm64-emulated arm64-emulated-cortex-a72
+	$(BIN)/python -m tests.machines.kernels
+
 prove: $(READY) contracts/node_modules/.ready ## Prove the contracts' arithmetic (ARGS="NAME …" for some theorems; minutes)
 	$(BIN)/python -m tests.formal $(ARGS)
 
@@ -103,4 +111,4 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff format --quiet .
 
 clean: ## Remove what was made here
-	rm -rf .venv .venv-analysis build dist *.egg-info contracts/node_modules contracts/out contracts/cache
+	rm -rf .venv .venv-analysis .arm64 build dist *.egg-info contracts/node_modules contracts/out contracts/cache

@@ -40,13 +40,13 @@ def main() -> int:
     if arguments.write:
         write()
         return 0
-    found = dict(_rows(arguments.places or list(PLACES)))
-    if arguments.record:
-        FOLDER.mkdir(exist_ok=True)
-        for name, rows in found.items():
+    found = {}
+    for name, rows in _rows(arguments.places or list(PLACES)):
+        found[name] = rows
+        if arguments.record:
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (FOLDER / f"{name}.jsonl").write_text(lines)
-        write()
+            write()
     everything = [row for rows in {**recorded(), **found}.values() for row in rows]
     wrong = differences(everything)
     print("\n".join(wrong) or f"{len(everything)} rows, {len(found)} places run: all digests equal")

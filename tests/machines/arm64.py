@@ -28,8 +28,9 @@ _COMPILER = "aarch64-linux-gnu-gcc"
 
 def make_system(folder: Path) -> None:
     """Lay out Debian's packages; none of them is configured, and nothing of them is run."""
-    _run("debootstrap", "--download-only", "--arch=arm64", "--variant=minbase",
-         f"--include={','.join(_LIBRARIES)}", _RELEASE, str(folder / "debian"))  # fmt: skip
+    options = ("--download-only", "--arch=arm64", "--variant=minbase")
+    included = f"--include={','.join(_LIBRARIES)}"
+    _run("debootstrap", *options, included, _RELEASE, str(folder / "debian"))
     for package in sorted((folder / "debian/var/cache/apt/archives").glob("*.deb")):
         _run("dpkg-deb", "-x", str(package), str(folder / "system"))
     shutil.rmtree(folder / "debian")
@@ -41,9 +42,9 @@ def make_site(folder: Path) -> None:
     needed = [each for each in project["dependencies"] if not each.startswith("onnxruntime")]
     tests = [each for each in project["optional-dependencies"]["dev"] if _is_test_tool(each)]
     platforms = [f"--platform={wheel}_aarch64" for wheel in _WHEELS]
-    _run(sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:",
-         "--python-version=3.11", f"--target={folder / 'site'}", *platforms,
-         _ORT, *needed, *tests)  # fmt: skip
+    options = ("--quiet", "--no-warn-conflicts", "--only-binary=:all:", "--python-version=3.11")
+    command = [sys.executable, "-m", "pip", "install", *options, *platforms]
+    _run(*command, f"--target={folder / 'site'}", _ORT, *needed, *tests)
 
 
 def make_app(folder: Path, flags: str = "") -> None:

@@ -17,6 +17,7 @@ from interpreter.machine import Outcome
 from interpreter.program import Program
 from tests.exactness import tensors_of
 from tests.machines.rows import differences
+from tests.machines.table import BEGIN, END, PAGE, recorded, table
 from tests.vectors.generate import shipped_digests
 
 NAMES = ["digits", "encoder", "decoder-in-bytes", "decoder-in-words"]
@@ -96,3 +97,13 @@ def test_a_wrong_digest_forbids_staking(
     said = capsys.readouterr()
     assert len(json.loads(said.out)["models"]) == len(NAMES) + 1
     assert "Do not stake" in said.err and "'encoder' has another digest" in said.err
+
+
+def test_recorded_machines_agree_and_the_page_shows_them() -> None:
+    machines, published = recorded(), published_digests()
+    rows = [row for rows in machines.values() for row in rows]
+    assert rows and differences(rows) == []
+    for entry in (entry for row in rows for entry in row["models"]):
+        assert published.get(entry["program_root"], entry["digest"]) == entry["digest"]
+    shown = PAGE.read_text().split(BEGIN)[1].split(END)[0]
+    assert shown.strip() == table(machines).strip()
