@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to try: names of rows, and tests elsewhere (`folder/module: test`)."""
+    """Something to try: names of rows, and tests elsewhere, of Python or Solidity."""
 
     what: str
     rows: tuple[str, ...] = ()
@@ -144,6 +144,7 @@ ITEMS = (
         "another's challenge, copied", "copies a commit", "a friend opens", "claims priority late"
     ),
     _item("a commit in the last second", "commits in the last second", "opens in the last second"),
+    _item("a commit opened in its own block", tests=("game/DisputeGame.t",)),
     _item("a result after its time", "asserts late", "claims and is silent"),
     _item("a claim twice", "claims twice", "claims another's task", "stakes twice"),
     _item(

@@ -72,7 +72,7 @@ def text(played: Mapping[str, tuple[Lie, Outcome]]) -> str:
     ]
     for title, lies in SECTIONS.items():
         parts.append(f"## {title}\n{table(played[lie.name] for lie in lies)}\n")
-    parts.append(_coverage())
+    parts.append(coverage())
     return "\n".join(parts)
 
 
@@ -129,7 +129,8 @@ def _end(outcome: Outcome) -> str:
     return "fell to a clock or a deadline"
 
 
-def _coverage() -> str:
+def coverage() -> str:
+    """Return what was to be tried, and by what it is."""
     head = "## What was to be tried\nAnd which lies, or which tests elsewhere, try it.\n\n"
     lines = [_line(each) for each in (("to try", "rows", "other tests"), ("---",) * 3)]
     return head + "\n".join([*lines, *(_line(_covered(item)) for item in ITEMS)]) + "\n"
@@ -142,4 +143,5 @@ def _covered(item: Item) -> tuple[str, str, str]:
 def written(page: str) -> dict[str, list[str]]:
     """Return a page's cells by the names of its lies."""
     lines = [line[2:-2].split(" | ") for line in page.splitlines() if line.startswith("| ")]
-    return {found[0]: found for found in lines if len(found) == len(HEAD) and found[0] != HEAD[0]}
+    rows = [found for found in lines if len(found) == len(HEAD)]
+    return {found[0]: found for found in rows if found[0] not in (HEAD[0], "---")}
