@@ -88,6 +88,8 @@ def test_the_page_tells_exactly_the_lies_that_there_are() -> None:
     assert list(page) == [lie.name for lie in ROWS]
     for lie in ROWS:
         assert page[lie.name][2:5] == [lie.who, lie.where, lie.what]
+    for each in (PAGE, PAGE.with_name("README.md")):
+        assert f"{len(ROWS)} named lies" in each.read_text()
 
 
 def test_whatever_was_to_be_tried_is_tried_by_a_lie_or_a_test_that_exists() -> None:
