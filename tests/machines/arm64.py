@@ -20,6 +20,8 @@ _TOOLS = ("qemu-user-static", "debootstrap", "gcc-aarch64-linux-gnu", "libc6-dev
 _LIBRARIES = ("python3.11", "libpython3.11-dev", "libstdc++6", "libubsan1")
 _RELEASE = "bookworm"
 _ORT = "onnxruntime==1.26.0"
+# Asked for by a client of the queue before Python 3.11.3; Debian's is older than the one that asks.
+_OLDER_PYTHONS = "async-timeout"
 _TEST_TOOLS = ("pytest", "pytest-asyncio", "hypothesis")
 _PACKAGES = ("interpreter", "bisection", "infernet", "executor", "fisherman", "api", "tests")
 _WHEELS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
@@ -44,7 +46,7 @@ def make_site(folder: Path) -> None:
     platforms = [f"--platform={wheel}_aarch64" for wheel in _WHEELS]
     options = ("--quiet", "--no-warn-conflicts", "--only-binary=:all:", "--python-version=3.11")
     command = [sys.executable, "-m", "pip", "install", *options, *platforms]
-    _run(*command, f"--target={folder / 'site'}", _ORT, *needed, *tests)
+    _run(*command, f"--target={folder / 'site'}", _ORT, _OLDER_PYTHONS, *needed, *tests)
 
 
 def make_app(folder: Path, flags: str = "") -> None:
