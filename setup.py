@@ -24,6 +24,7 @@ MACHINE_HEADERS = (
     "machine_reduce.h",
     "machine_scale.h",
     "machine_tables.h",
+    "machine_wave.h",
     "sha256.h",
 )
 

@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -24,7 +25,7 @@ enum {
     OPCODE, DST_TYPE, A_TYPE, B_TYPE, FIELDS, DST = 32, A, B, DST_REGION, A_REGION, B_REGION,
     DST_STEP, A_STEP, B_STEP, LIMIT, WIDTH = 48,
 };
-enum { INPUT, KEPT, ARENA, NONE, REGIONS = NONE };
+enum { INPUT, KEPT, ARENA, NONE, REGIONS };
 enum { SCRATCH = 3 };
 /* Bytes read and written from which on threads share the positions of a wave. */
 enum { WORTH_A_THREAD = 4096 };
@@ -68,6 +69,8 @@ enum {
 
 static operator_t operators[OPCODES];
 
+#include "machine_wave.h"
+
 static const char *choose(int widest)
 {
     const operator_t *level = level_portable;
@@ -93,102 +96,82 @@ static const char *choose(int widest)
     return name;
 }
 
-/* A row at some positions: `at`, the operands of the first. */
-struct step {
-    const int64_t *row;
-    char *at[3];
-    const uint8_t *constants;
-    const struct wave *wave;
-};
-
-static struct call call_at(const struct step *s, size_t i)
+/* Run with lanes as Python gave them; return the row that halts each, or NULL with an error. */
+static PyObject *run_lanes(const Py_buffer *table, char *arena, struct step *s,
+                           struct place *places)
 {
-    const int64_t *t = s->row;
-    char *of[3];
-    for (int k = 0; k < 3; k++)
-        of[k] = s->at[k] ? s->at[k] + t[DST_STEP + k] * (int64_t)i : NULL;
-    return (struct call){t + FIELDS, (int)t[DST_TYPE], (int)t[A_TYPE], (int)t[B_TYPE], of[0], of[1],
-                         of[2], s->constants, s->wave->positions[i]};
-}
-
-static void apply(void *context, size_t i)
-{
-    struct call c = call_at(context, i);
-    operators[((struct step *)context)->row[OPCODE]](&c);
-}
-
-static int multiply(const struct step *s)
-{
-    const int64_t *t = s->row;
-    struct call c = call_at(s, 0);
-    /* Positions that share their second operand make one product. */
-    if (t[B_STEP] == 0)
-        return matmul(&c, s->wave, (size_t)t[A_STEP], (size_t)t[DST_STEP]);
     int failed = 0;
-    for (size_t i = 0; i < s->wave->count && !failed; i++) {
-        struct wave one = {s->wave->positions + i, 1, s->wave->threads};
-        c = call_at(s, i);
-        failed = matmul(&c, &one, 0, 0);
+    for (const struct lane *lane = s->lanes; lane < s->lanes + s->lane_count; lane++)
+        for (size_t i = lane->first; i < lane->first + lane->count; i++)
+            places[i] = (struct place){{lane->input, lane->kept, arena, NULL}, lane};
+    s->places = places;
+    if (s->wave->count) {
+        Py_BEGIN_ALLOW_THREADS
+        failed = run(table->buf, (size_t)table->len / (8 * WIDTH), s);
+        Py_END_ALLOW_THREADS
     }
-    return failed;
-}
-
-static int any_halts(const struct step *s)
-{
-    int found = 0;
-    for (size_t i = 0; i < s->wave->count; i++) {
-        struct call c = call_at(s, i);
-        found |= halts(&c);
+    if (failed)
+        return PyErr_NoMemory();
+    PyObject *found = PyList_New((Py_ssize_t)s->lane_count);
+    for (size_t i = 0; found && i < s->lane_count; i++) {
+        PyObject *row = PyLong_FromLongLong(s->lanes[i].halt);
+        if (!row || PyList_SetItem(found, (Py_ssize_t)i, row)) {
+            Py_DECREF(found);
+            return NULL;
+        }
     }
     return found;
 }
 
-/* Run a table at all positions of a wave; return the row that halts one of them, -1 if none does,
- * -2 where memory ran out. */
-static Py_ssize_t run(const int64_t *table, size_t rows, char *const regions[REGIONS],
-                      const uint8_t *constants, const struct wave *wave)
+/* Read a lane from its tuple; its buffers are the caller's to release. */
+static int read_lane(PyObject *given, struct lane *lane, size_t first, Py_buffer *held)
 {
-    for (size_t row = 0; row < rows; row++) {
-        const int64_t *t = table + row * WIDTH;
-        struct step s = {t, {NULL, NULL, NULL}, constants, wave};
-        for (int i = 0; i < 3; i++)
-            if (t[DST_REGION + i] != NONE)
-                s.at[i] = regions[t[DST_REGION + i]] + t[DST + i];
-        if (t[OPCODE] == OP_HALT) {
-            if (any_halts(&s))
-                return (Py_ssize_t)row;
-        } else if (t[OPCODE] == OP_MATMUL) {
-            if (multiply(&s))
-                return -2;
-        } else {
-            int threads = t[DST_STEP] + t[A_STEP] >= WORTH_A_THREAD ? wave->threads : 1;
-            infernet_parallel(apply, &s, wave->count, threads);
-        }
-    }
-    return -1;
+    Py_ssize_t count;
+    if (!PyArg_ParseTuple(given, "y*w*n", held, held + 1, &count))
+        return -1;
+    count = count < 0 ? 0 : count;
+    *lane = (struct lane){held[0].buf, held[1].buf, first, (size_t)count, GOES_ON};
+    return 0;
 }
 
-/* wave(table, constants, input, kept, arena, positions, threads) */
+/* wave(table, constants, arena, positions, lanes, threads) */
 static PyObject *wave(PyObject *self, PyObject *args)
 {
-    Py_buffer table, constants, input, kept, arena, positions;
+    Py_buffer table, constants, arena, positions;
+    PyObject *given, *found = NULL;
     int threads;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*y*w*w*y*i", &table, &constants, &input, &kept, &arena,
-                          &positions, &threads))
+    if (!PyArg_ParseTuple(args, "y*y*w*y*O!i", &table, &constants, &arena, &positions,
+                          &PyList_Type, &given, &threads))
         return NULL;
-    Py_ssize_t result;
-    char *regions[REGIONS] = {input.buf, kept.buf, arena.buf};
     struct wave all = {positions.buf, (size_t)positions.len / 8, threads};
-    Py_BEGIN_ALLOW_THREADS
-    result = all.count ? run(table.buf, (size_t)table.len / (8 * WIDTH), regions, constants.buf,
-                             &all)
-                       : -1;
-    Py_END_ALLOW_THREADS
-    Py_buffer *held[] = {&table, &constants, &input, &kept, &arena, &positions};
-    for (int i = 0; i < 6; i++)
-        PyBuffer_Release(held[i]);
-    return result == -2 ? PyErr_NoMemory() : PyLong_FromSsize_t(result);
+    size_t lane_count = (size_t)PyList_Size(given), read = 0, first = 0;
+    struct lane *lanes = calloc(lane_count + 1, sizeof *lanes);
+    Py_buffer *held = calloc(2 * lane_count + 1, sizeof *held);
+    struct place *places = calloc(all.count + 1, sizeof *places);
+    struct step s = {NULL, constants.buf, &all, NULL, lanes, lane_count};
+    if (!lanes || !held || !places) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (; read < lane_count; first += lanes[read++].count)
+        if (read_lane(PyList_GetItem(given, (Py_ssize_t)read), lanes + read, first,
+                      held + 2 * read))
+            goto done;
+    if (first == all.count)
+        found = run_lanes(&table, arena.buf, &s, places);
+    else
+        PyErr_SetString(PyExc_ValueError, "lanes have other positions than the wave");
+done:
+    for (size_t i = 0; i < 2 * read; i++)
+        PyBuffer_Release(held + i);
+    free(lanes);
+    free(held);
+    free(places);
+    Py_buffer *own[] = {&table, &constants, &arena, &positions};
+    for (int i = 0; i < 4; i++)
+        PyBuffer_Release(own[i]);
+    return found;
 }
 
 /* Select narrower loops and products, so that a test can compare them all on one machine. */
@@ -204,9 +187,10 @@ static PyObject *use(PyObject *self, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"wave", wave, METH_VARARGS,
-     "wave(table, constants, input, kept, arena, positions, threads) -> row or -1\n"
-     "Run a plan's table at all positions (i64), each in its own copies in the arena, up to the row\n"
-     "that halts one of them."},
+     "wave(table, constants, arena, positions, lanes, threads) -> rows\n"
+     "Run a plan's table at all positions (i64), each in its own copies in the arena. A lane is a\n"
+     "run's (input, kept, count): the next positions are its own. Each goes on up to the row that\n"
+     "halts one of them, which is returned, or -1."},
     {"use", use, METH_VARARGS,
      "use(widest) -> name of the loops now in use: 0 portable, 1 AVX2, 2 AVX-512, 3 with AMX, or\n"
      "the widest below that this processor has."},

@@ -12,7 +12,7 @@ product's sums can pass 64 bits. So there are no ranges to prove, as there are f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -77,10 +77,15 @@ class Layout:
     output: Place
     exposed: dict[int, Place]
 
-    def without_halts(self) -> Table:
-        """Return the rows of a wave that goes on where one of its positions halts."""
-        rows: Table = self.table[self.table[:, 0] != Opcode.HALT]
-        return rows
+    def without_halts(self) -> Layout:
+        """Return the layout of a wave that goes on where one of its positions halts."""
+        return replace(self, table=self.table[self.table[:, 0] != Opcode.HALT])
+
+    def find(self, place: Place, index: int) -> slice:
+        """Return where in the arena, or in another region, a position of a wave has a tensor."""
+        stretch = self.capacity if place.region is Region.ARENA else 1
+        start = place.offset * stretch + index * place.step
+        return slice(start, start + place.kind.byte_count)
 
 
 @dataclass(frozen=True, slots=True)

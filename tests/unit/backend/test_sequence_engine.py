@@ -11,7 +11,7 @@ import pytest
 
 from infernet.backend.engine import OrtEngine, ReferenceEngine, open_engine
 from infernet.backend.errors import UnsupportedProgram
-from infernet.backend.sequence import engine as sequence_engine
+from infernet.backend.sequence import waves
 from infernet.backend.sequence.appends import Limit, appends_of
 from infernet.backend.sequence.engine import SequenceEngine
 from interpreter.operators import (
@@ -393,8 +393,8 @@ def test_the_fast_engine_is_chosen_by_operators(monkeypatch: pytest.MonkeyPatch)
     assert not isinstance(open_engine(images), SequenceEngine)
     with pytest.raises(UnsupportedProgram, match="operators of images"):
         SequenceEngine(images)
-    monkeypatch.setattr(sequence_engine, "_NATIVE", None)
-    monkeypatch.setattr(sequence_engine, "_STATUS", "the compiled code is missing")
+    monkeypatch.setattr(waves, "NATIVE", None)
+    monkeypatch.setattr(waves, "STATUS", "the compiled code is missing")
     engine = open_engine(program)
     assert isinstance(engine, ReferenceEngine)
     assert engine.reasons == ("the compiled code is missing",)
