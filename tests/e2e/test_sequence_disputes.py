@@ -116,8 +116,8 @@ def test_thirty_disputes_about_stories(arena: Arena) -> None:
     assert told.kinds() == HALTING
     judge(arena, "stories260K, ends at 30", told, HALTING)
     told = story((BEGIN_OF_TEXT, END_OF_TEXT, NEW_LINE))
-    assert told.end == 61
-    judge(arena, "stories260K, ends at 61", told, [*told.kinds(), "KV entry", "sample"])
+    assert told.end == 98
+    judge(arena, "stories260K, ends at 98", told, [*told.kinds(), "KV entry", "sample"])
     told = story((BEGIN_OF_TEXT, END_OF_TEXT), temperature=0.8, text="Tom")
     assert told.end is None
     judge(arena, "stories260K, sampled", told, [*told.kinds(), "sample", "KV entry", "any step"])
