@@ -18,7 +18,7 @@ from infernet.models.sequence.seeded_decoder import LLAMA_3_8B
 
 from ..rivals import infernet
 from .gguf import write_gguf
-from .sides import CONTEXT, DECODED, DISPUTED, PROMPT
+from .sides import CONTEXT, DECODED, DISPUTED, PROMPT, TOGETHER
 
 SEED = 1
 LEAST_DECODE_RATIO, LEAST_PREFILL_RATIO = 1.35, 4.0
@@ -118,7 +118,7 @@ def measure(layers: int, threads: int, rounds: int, folder: str) -> int:
             one.ask("decode")
         bandwidth = 0.0
         for _ in range(rounds):
-            for task in ("prefill", "decode"):
+            for task in ("prefill", "decode", *(f"together {count}" for count in TOGETHER)):
                 for one in sides:
                     one.take_turn(task)
                 bandwidth = max(bandwidth, reader.ask("read")["bytes_a_second"])
@@ -137,6 +137,7 @@ def report(
     for label, task, tokens in (
         (f"prefill {PROMPT}, tokens/s", "prefill", PROMPT),
         (f"decode {DECODED}, tokens/s", "decode", DECODED),
+        *((f"{n} at once, tokens/s", f"together {n}", n * DECODED) for n in TOGETHER),
     ):
         beside = f"{theirs.rate(task, tokens):>10.2f}" if theirs else f"{'-':>10}"
         print(f"{label:<24} {ours.rate(task, tokens):>10.2f} {beside}")

@@ -1,7 +1,8 @@
 """What is measured, each in a process of its own: `python -m benchmarks.llama.sides SIDE ...`.
 
 A side prints one JSON object when it is ready, then one for each task that it reads, a line each:
-`prefill` is a prompt of PROMPT tokens, `decode` DECODED tokens one by one, `dispute` a run of
+`prefill` is a prompt of PROMPT tokens, `decode` DECODED tokens one by one, `together N` the same
+by N requests at once, of another first token each, `dispute` a run of
 DISPUTED positions, half of them prompt, and the first dissection of it, `memory` what is resident.
 All begin with an empty context and print their seconds: of the processor with one thread, since
 neighbours hardly disturb those, else of the clock.
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ import numpy as np
 from infernet.models.sequence.seeded_decoder import LLAMA_3_8B
 
 PROMPT, DECODED, DISPUTED = 128, 16, 64
+# Requests at once.
+TOGETHER = (1, 2, 4, 8, 16)
 # What deployments take.
 ARITY = 28
 CONTEXT = 512
@@ -62,8 +66,8 @@ class Watch:
 def ours(folder: str, threads: int) -> dict[str, Task]:
     """Serve the stored model in `folder` by the engine that a miner uses."""
     from bisection.dissection import cuts
-    from infernet.backend.engine import open_engine
     from infernet.backend.hashing import hash_bytes
+    from infernet.backend.sequence.engine import SequenceEngine
     from infernet.backend.trace import Trace
     from infernet.models.sequence.request import encode_request
     from infernet.models.store import load_model
@@ -71,9 +75,8 @@ def ours(folder: str, threads: int) -> dict[str, Task]:
 
     model = load_model(folder, hash_bytes)
     program = model.program
-    engine = open_engine(program, threads)
-    if engine.reasons:
-        raise RuntimeError(f"no fast engine runs: {'; '.join(engine.reasons)}")
+    # Requests at once get no more threads than one.
+    engine = SequenceEngine(program, threads, most_threads=threads)
     text = model.manifest.text
     assert text is not None
     watch = Watch(threads)
@@ -87,6 +90,22 @@ def ours(folder: str, threads: int) -> dict[str, Task]:
         hashing = watch.time(lambda: trace.final.hash)
         return {"seconds": seconds, "hashing_seconds": hashing}
 
+    def together(count: int) -> dict[str, Any]:
+        requests = [
+            encode_request([token], text.positions, text.vocabulary)
+            for token in _PROMPT_TOKENS[:count]
+        ]
+
+        def work() -> None:
+            with ThreadPoolExecutor(count) as pool:
+                for outcome in pool.map(lambda data: engine.run(data, DECODED), requests):
+                    if outcome.halted:
+                        raise RuntimeError(
+                            "a run halted, so its time is not that of all its tokens"
+                        )
+
+        return {"seconds": watch.time(work)}
+
     def dispute() -> dict[str, Any]:
         data = encode_request(_PROMPT_TOKENS[: DISPUTED // 2], text.positions, text.vocabulary)
         trace = Trace(program, data, engine, DISPUTED)
@@ -98,6 +117,7 @@ def ours(folder: str, threads: int) -> dict[str, Task]:
         "prefill": lambda: run(_PROMPT_TOKENS, PROMPT),
         "decode": lambda: run(_PROMPT_TOKENS[:1], DECODED),
         "dispute": dispute,
+        **{f"together {count}": partial(together, count) for count in TOGETHER},
     }
 
 
@@ -122,33 +142,50 @@ def theirs(path: str, threads: int) -> dict[str, Task]:
     watch = Watch(threads)
     is_whole = llama_cpp.llama_model_n_layer(model) == LLAMA_3_8B.layers
 
-    def step(tokens: list[int], position: int) -> None:
+    def step(context: object, tokens: list[int], places: list[tuple[int, int]]) -> None:
+        """Decode tokens, each at a position of a sequence."""
         batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
         batch.n_tokens = len(tokens)
-        for i, token in enumerate(tokens):
-            batch.token[i], batch.pos[i] = token, position + i
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+        for i, (token, (position, sequence)) in enumerate(zip(tokens, places, strict=True)):
+            batch.token[i], batch.pos[i] = token, position
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
             # The last layer would do without most rows, an eighth of the work of a few layers.
-            batch.logits[i] = not is_whole or i == len(tokens) - 1
+            is_last = i == len(tokens) - 1 or sequence != places[i + 1][1]
+            batch.logits[i] = not is_whole or is_last
         if llama_cpp.llama_decode(context, batch):
             raise RuntimeError("llama.cpp cannot decode")
         llama_cpp.llama_get_logits(context)
         llama_cpp.llama_batch_free(batch)
 
-    def run(batches: list[list[int]]) -> dict[str, Any]:
+    def run(batches: list[list[int]], context: object = context, sequences: int = 1) -> Any:
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
 
         def work() -> None:
             position = 0
             for tokens in batches:
-                step(tokens, position)
-                position += len(tokens)
+                each = len(tokens) // sequences
+                places = [(position + i % each, i // each) for i in range(len(tokens))]
+                step(context, tokens, places)
+                position += each
 
         return {"seconds": watch.time(work)}
+
+    def together(count: int) -> dict[str, Any]:
+        # A context of its own: the other tasks' has room for one sequence.
+        params.n_seq_max, params.n_ctx = count, CONTEXT * count
+        own = llama_cpp.llama_init_from_model(model, params)
+        if not own:
+            raise RuntimeError(f"llama.cpp has no room for {count} sequences")
+        batches = [[token + i for i in range(count)] for token in _PROMPT_TOKENS[:DECODED]]
+        run(batches[:1], own, count)
+        found = run(batches, own, count)
+        llama_cpp.llama_free(own)
+        return found
 
     return {
         "prefill": lambda: run([_PROMPT_TOKENS]),
         "decode": lambda: run([[token] for token in _PROMPT_TOKENS[:DECODED]]),
+        **{f"together {count}": partial(together, count) for count in TOGETHER},
     }
 
 

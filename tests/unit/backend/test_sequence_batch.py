@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from executor.runs import SharedRun
+from infernet.backend.adapters import load_adapter, runner
 from infernet.backend.engine import ReferenceEngine
 from infernet.backend.sequence import engine as sequence_engine
 from infernet.backend.sequence.engine import SequenceEngine
 from infernet.backend.sequence.joint import Joint
 from infernet.backend.sequence.waves import Lane, Waves
+from infernet.backend.trace import Trace
 from infernet.models.sequence.decoder import DecoderShape
 from infernet.models.sequence.request import encode_request
 from infernet.models.sequence.seeded_decoder import LLAMA_3_8B
@@ -449,3 +453,32 @@ def test_only_runs_that_read_much_share_waves(monkeypatch: pytest.MonkeyPatch) -
     assert SequenceEngine(program).lanes == 3
     monkeypatch.setattr(sequence_engine, "_MOST_KEPT_BYTES", 1)
     assert SequenceEngine(program).lanes == 1
+
+
+def test_a_miners_tasks_at_the_same_time_share_waves(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = decoder()
+    requests = [Request(encode_request(prompt_of(n), 32, 80), 20) for n in range(1, 5)]
+    expected = [lane.progress.output.tobytes() for lane in alone(program, requests)]
+    monkeypatch.setattr(sequence_engine, "_LEAST_SHARED_BYTES", 1)
+    start_run = runner(load_adapter("onnxruntime"), program)
+    runs = [SharedRun(start_run(each.data.tobytes(), each.iterations), 1) for each in requests]
+    advance, seen = Waves.advance, []
+
+    def watch(self: Waves, lanes: Sequence[Lane], threads: int) -> None:
+        if not seen:
+            # Let the others come while the first wave runs.
+            wait_for(lambda: len(joint_of(runs[0])._waiting) == 3)
+        seen.append((len(lanes), threads))
+        advance(self, lanes, threads)
+
+    monkeypatch.setattr(Waves, "advance", watch)
+    assert at_once([lambda run=run: run.output for run in runs]) == expected
+    assert seen[0] == (1, 1)
+    # Each brings the thread that its own inference would have.
+    assert seen[1] == (4, min(4, os.cpu_count() or 1))
+
+
+def joint_of(run: SharedRun) -> Joint:
+    """Return where a miner's run meets others."""
+    assert isinstance(run.run, Trace) and isinstance(run.run.engine, SequenceEngine)
+    return run.run.engine._joint
