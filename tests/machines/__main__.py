@@ -40,20 +40,22 @@ def main() -> int:
     if arguments.write:
         write()
         return 0
-    found = {}
-    for name, rows in _rows(arguments.places or list(PLACES)):
+    found: dict[str, list[Row]] = {}
+    failed: list[str] = []
+    for name, rows in _rows(arguments.places or list(PLACES), failed):
         found[name] = rows
         if arguments.record:
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (FOLDER / f"{name}.jsonl").write_text(lines)
             write()
     everything = [row for rows in {**recorded(), **found}.values() for row in rows]
-    wrong = differences(everything)
+    wrong = failed + differences(everything)
     print("\n".join(wrong) or f"{len(everything)} rows, {len(found)} places run: all digests equal")
     return 0 if found and not wrong and _refuses_the_oldest() else 1
 
 
-def _rows(places: list[str]) -> Iterator[tuple[str, list[Row]]]:
+def _rows(places: list[str], failed: list[str]) -> Iterator[tuple[str, list[Row]]]:
+    """Yield the rows of each place that can be had; add to `failed` what others say."""
     with tempfile.TemporaryDirectory() as home:
         models = import_models(Path(home)) if os.environ.get("INFERNET_TEST_DATA") else []
         if not models:
@@ -63,6 +65,9 @@ def _rows(places: list[str]) -> Iterator[tuple[str, list[Row]]]:
                 rows = rows_at(PLACES[name](), models)
             except Unusable as error:
                 print(f"{name:26} left out: {error}", flush=True)
+                continue
+            except Failed as error:
+                failed.append(str(error))
                 continue
             for row in rows:
                 digests = " ".join(entry["digest"][:8] for entry in row["models"])
