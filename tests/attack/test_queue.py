@@ -37,7 +37,7 @@ from tests.deploy.players import wait_until
 from tests.survival.outpost import Process, RedisServer, worker_on
 
 VECTOR = load_vectors()[0]
-RIGHT = [VECTOR.program.root.hex(), base64.b64encode(VECTOR.data.tobytes()).decode()]
+RIGHT = [VECTOR.program.root.hex(), base64.b64encode(VECTOR.data.tobytes()).decode(), 1]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Post:
         """Check that the worker still answers, and rightly."""
         assert self.worker.is_alive(), self.worker.log[-3_000:]
         engine = self.engine()
-        assert engine.run(VECTOR.data).tobytes() == VECTOR.output
+        assert engine.run(VECTOR.data).output.tobytes() == VECTOR.output
         assert engine._local is None, self.worker.log[-3_000:]
 
     def push(self, fields: dict[str, bytes | str], job_id: str = "crafted") -> None:
@@ -197,8 +197,14 @@ ANSWERS: dict[str, dict[str, bytes | str]] = {
     "nested deep": {"type": "1", "return_value": base64.b64encode(b"[" * 4_000)},
     "64 MiB": {"type": "1", "return_value": b"A" * (64 << 20)},
     "no object": {"type": "1", "return_value": packed([1, 2])},
-    "an output that is none": {"type": "1", "return_value": packed({"output": {"a": 1}})},
-    "an output of wrong size": {"type": "1", "return_value": packed({"output": "AA=="})},
+    "an output that is none": {
+        "type": "1",
+        "return_value": packed({"output": {"a": 1}, "halted": False}),
+    },
+    "an output of wrong size": {
+        "type": "1",
+        "return_value": packed({"output": "AA==", "halted": False}),
+    },
     "a bomb": {"type": "2", "exc_string": base64.b64encode(zlib.compress(bytes(64 << 20)))},
 }
 
@@ -209,7 +215,7 @@ def test_a_crafted_answer_is_none_and_the_run_is_done_here(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with answered_by_a_stranger(post, ANSWERS[name]) as engine:
-        assert engine.run(VECTOR.data).tobytes() == VECTOR.output
+        assert engine.run(VECTOR.data).output.tobytes() == VECTOR.output
         assert engine._local is not None
     assert not list(tmp_path.iterdir())
 
@@ -220,7 +226,7 @@ def test_a_worker_that_never_knows_the_program_costs_no_more_than_the_wait(post:
     before = puts(post)
     with answered_by_a_stranger(post, fields, Patience(1, 3)) as engine:
         began = time.monotonic()
-        assert engine.run(VECTOR.data).tobytes() == VECTOR.output
+        assert engine.run(VECTOR.data).output.tobytes() == VECTOR.output
         assert 2 <= time.monotonic() - began < 6
     # It is given the program again now and then, not as fast as it can ask.
     assert 3 <= puts(post) - before < 80
@@ -229,9 +235,9 @@ def test_a_worker_that_never_knows_the_program_costs_no_more_than_the_wait(post:
 def test_a_wrong_output_of_the_right_size_is_believed(post: Post) -> None:
     """What Redis is trusted with: whoever may write there can have a miner assert a lie."""
     wrong = bytes(byte ^ 1 for byte in VECTOR.output)
-    answer = packed({"output": base64.b64encode(wrong).decode()})
+    answer = packed({"output": base64.b64encode(wrong).decode(), "halted": False})
     with answered_by_a_stranger(post, {"type": "1", "return_value": answer}) as engine:
-        assert engine.run(VECTOR.data).tobytes() == wrong
+        assert engine.run(VECTOR.data).output.tobytes() == wrong
         assert engine._local is None
 
 

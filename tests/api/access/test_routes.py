@@ -14,6 +14,7 @@ from api.access.keys import FILE_NAME, Scope, changing
 from api.access.limits import Limits
 from api.access.rates import Rate
 from api.app import create_app
+from api.openai_problems import PREFIXES
 from api.service.gateway import Gateway
 from infernet.config import Config
 
@@ -78,7 +79,8 @@ def test_no_route_works_without_its_scope(app: FastAPI, tmp_path: Path) -> None:
         other = Scope.TASKS_READ if method == "POST" else Scope.TASKS_WRITE
         said = _ask(app, method, path, texts[other])
         assert said.status_code == 403, path
-        assert said.headers["Content-Type"] == "application/problem+json"
+        expected = "application/json" if path.startswith(PREFIXES) else "application/problem+json"
+        assert said.headers["Content-Type"] == expected
 
 
 def test_a_mistake_of_the_gateway_has_its_security_headers_too(app: FastAPI) -> None:

@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.access.errors import AccessError
+from api.openai_problems import PREFIXES
 from api.problems import BY_NAME, MEDIA_TYPE, TABLE, install
 from infernet.audit.receipt import root_of
 from infernet.chain.records import TaskId, Wei
@@ -237,15 +238,17 @@ def test_all_references_of_the_description_lead_somewhere(counter: Counter) -> N
     text = json.dumps(found)
     named = set(re.findall(r"#/components/schemas/(\w+)", text))
     assert named <= set(found["components"]["schemas"])
-    for status, answer in _answers(found):
+    for path, status, answer in _answers(found):
         if int(status) >= 400:
-            assert list(answer["content"]) == [MEDIA_TYPE]
+            expected = "application/json" if path.startswith(PREFIXES) else MEDIA_TYPE
+            assert list(answer["content"]) == [expected], path
 
 
-def _answers(description: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for routes in description["paths"].values():
+def _answers(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, routes in description["paths"].items():
         for operation in routes.values():
-            yield from operation["responses"].items()
+            for status, answer in operation["responses"].items():
+                yield path, status, answer
 
 
 def test_a_requester_signs_and_pays_itself(counter: Counter) -> None:
