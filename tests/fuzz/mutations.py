@@ -86,6 +86,11 @@ def of_json(data: bytes, rng: Random) -> bytes:
     return text.encode()[:MOST_BYTES]
 
 
+def behind_first(mutate: Mutate) -> Mutate:
+    """Return what changes all but the first byte, which chooses between forms."""
+    return lambda data, rng: data[:1] + mutate(data[1:], rng)
+
+
 def _edit(holder: Any, key: Any, rng: Random, places: list[tuple[Any, Any]]) -> None:
     if isinstance(holder, dict) and key not in holder:
         return

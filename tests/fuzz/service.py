@@ -48,8 +48,7 @@ from infernet.models.text_tokenizers import PLAIN_CHAT, of_bytes
 from infernet.store.database import open_database
 
 from .harness import Harness
-from .mutations import of_bytes as of_any_bytes
-from .mutations import of_json
+from .mutations import behind_first, of_json
 
 _PIXELS = 1_000_000
 _ROOT, _ADDRESS = "0x" + "5a" * 32, "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -193,25 +192,15 @@ def _protocol_bodies() -> list[bytes]:
         {"model": "m", "prompt": [1, 2], "temperature": 0.5, "max_tokens": 4},
         {"model": "m", "input": ["one"], "encoding_format": "base64"},
     )
-    return [json.dumps([number, each]).encode() for number, each in enumerate(bodies)]
+    return [bytes([number]) + json.dumps(each).encode() for number, each in enumerate(bodies)]
 
 
 def _protocol(data: bytes) -> None:
-    number, body = json.loads(data)
-    kind, wishes = _PROTOCOL[number]
-    given = _run(openai_asked.asked(kind, _json_body(json.dumps(body).encode())))
+    kind, wishes = _PROTOCOL[data[0] % 3 if data else 0]
+    given = _run(openai_asked.asked(kind, _json_body(data[1:])))
     for wish in wishes(given):
         if wish.input.task != "embed":
             _take(wish)
-
-
-def _changed_second(data: bytes, rng: Any) -> bytes:
-    number, body = json.loads(data)
-    try:
-        changed = json.loads(of_json(json.dumps(body).encode(), rng))
-    except (ValueError, RecursionError):
-        changed = rng.choice([None, "", [], {}, 5])
-    return json.dumps([number, changed]).encode()
 
 
 def _spoken_seeds() -> list[bytes]:
@@ -258,13 +247,12 @@ def _page_form(data: bytes) -> None:
 def _members() -> list[bytes]:
     miner = {"address": _ADDRESS, "models": [_ROOT], "nonce": _ROOT, "expires_at": 5}
     bodies = ({"address": _ADDRESS}, {**miner, "signature": "0x" + "11" * 65})
-    return [json.dumps([number, each]).encode() for number, each in enumerate(bodies)]
+    return [bytes([number]) + json.dumps(each).encode() for number, each in enumerate(bodies)]
 
 
 def _member(data: bytes) -> None:
-    number, body = json.loads(data)
-    kind = (ChallengeGiven, MinerGiven)[number]
-    given = _run(body_as(kind, _json_body(json.dumps(body).encode())))
+    kind = (ChallengeGiven, MinerGiven)[data[0] % 2 if data else 0]
+    given = _run(body_as(kind, _json_body(data[1:])))
     if isinstance(given, MinerGiven):
         assert all(len(bytes.fromhex(each[2:])) == 32 for each in (*given.models, given.nonce))
         assert len(bytes.fromhex(given.signature[2:])) == 65
@@ -279,7 +267,9 @@ def _gateway_answers() -> list[bytes]:
     work = {"tasks": [task], "cursor": "ab"}
     joined = {"nonce": _ROOT, "expires_at": 5, "token": "inp_1", "head_start_seconds": 5.0}
     joined |= {"absent_seconds": 9.0}
-    return [json.dumps([number, each]).encode() for number, each in enumerate((work, joined))]
+    return [
+        bytes([number]) + json.dumps(each).encode() for number, each in enumerate((work, joined))
+    ]
 
 
 @cache
@@ -289,10 +279,7 @@ def _seat() -> Seat:
 
 
 def _gateway_answer(data: bytes) -> None:
-    number, body = json.loads(data)
-    content = (
-        body.encode("utf-8", "replace") if isinstance(body, str) else json.dumps(body).encode()
-    )
+    number, content = data[:1], data[1:]
     transport = httpx.MockTransport(
         lambda request: httpx.Response(200, stream=httpx.ByteStream(content))
     )
@@ -300,7 +287,7 @@ def _gateway_answer(data: bytes) -> None:
     async def ask() -> None:
         async with httpx.AsyncClient(transport=transport) as http:
             gateway = Gateway("http://127.0.0.1", http, 5)
-            if number:
+            if number == b"\1":
                 await gateway.join(_seat())
                 return
             tasks, _ = await gateway.work(Session("t", 1.0), 1, None, 0)
@@ -324,21 +311,20 @@ def _client_answers() -> list[bytes]:
     task |= {"text": None, "requested": place, "asserted": None, "closed": None, "trouble": None}
     event = {"sequence": 1, "task_id": _ROOT, "kind": "final", "state": "final"}
     event |= {"finality": "final", "data": {}, "at": place, "time": 5}
-    return [json.dumps([0, task]).encode(), json.dumps([2, event]).encode()]
+    return [b"\0" + json.dumps(task).encode(), b"\2" + json.dumps(event).encode()]
 
 
 def _client_answer(data: bytes) -> None:
-    number, body = json.loads(data)
-    content = json.dumps(body).encode()
-    fault = problem_in(Reply(404, {"retry-after": str(body)}, content), 200)
-    if fault is not None:
-        str(fault)
-    read(_ANSWERS[number], content)
+    content = data[1:]
+    for status in (404, 503):
+        said = {"retry-after": content.decode("latin-1")}
+        str(problem_in(Reply(status, said, content), 200))
+    read(_ANSWERS[data[0] % len(_ANSWERS) if data else 0], content)
 
 
 def _streams() -> list[bytes]:
-    told = json.loads(_client_answers()[1])[1]
-    return [b": still here\n\nevent: x\nid: 1\ndata: " + json.dumps(told).encode() + b"\n\n"]
+    told = _client_answers()[1][1:]
+    return [b": still here\n\nevent: x\nid: 1\ndata: " + told + b"\n\n"]
 
 
 def _stream(data: bytes) -> None:
@@ -364,14 +350,21 @@ HARNESSES = (
     Harness(
         "picture-body", lambda: [_png()], lambda data: _input(PictureInput, data), _CLIENT_ERRORS
     ),
-    Harness("openai-body", _protocol_bodies, _protocol, _CLIENT_ERRORS, _changed_second, 150),
+    Harness("openai-body", _protocol_bodies, _protocol, _CLIENT_ERRORS, behind_first(of_json), 150),
     Harness("spoken", _spoken_seeds, _spoken, (GatewayError, InvalidInput)),
     Harness("authorization", _headers, _header, (AccessError,)),
     Harness("page-form", _form_seeds, _page_form, (AccessError,)),
-    Harness("pool-member", _members, _member, _CLIENT_ERRORS, _changed_second, 150),
+    Harness("pool-member", _members, _member, _CLIENT_ERRORS, behind_first(of_json), 150),
     Harness(
-        "gateway-answer", _gateway_answers, _gateway_answer, (GatewayFailed,), _changed_second, 150
+        "gateway-answer",
+        _gateway_answers,
+        _gateway_answer,
+        (GatewayFailed,),
+        behind_first(of_json),
+        150,
     ),
-    Harness("client-answer", _client_answers, _client_answer, (ClientError,), _changed_second),
-    Harness("client-stream", _streams, _stream, (ClientError,), of_any_bytes),
+    Harness(
+        "client-answer", _client_answers, _client_answer, (ClientError,), behind_first(of_json)
+    ),
+    Harness("client-stream", _streams, _stream, (ClientError,)),
 )
