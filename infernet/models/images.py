@@ -20,6 +20,8 @@ Shape = tuple[int, int, int]
 
 # Of the readers that there are, one starts a program (EPS).
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+# From here on the library warns; decoded, they take 300 MB and more.
+_MOST_PIXELS = 89_478_485
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
@@ -66,6 +68,8 @@ def decode_picture(data: bytes, shape: Shape, what: str) -> npt.NDArray[np.uint8
     height, width, channels = shape
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise ValueError(f"it has {picture.width}x{picture.height} pixels")
             mode = "L" if channels == 1 else "RGB"
             resized = picture.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:

@@ -115,7 +115,8 @@ def read_onnx(path: Path) -> Source:
         return read_model(model, sha256(data).hexdigest())
     except InvalidSource as error:
         raise InvalidSource(f"{path}: {error}") from None
-    except (DecodeError, checker.ValidationError, OSError, ValueError) as error:
+    # A type that ONNX does not know is a KeyError of its library.
+    except (DecodeError, checker.ValidationError, OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvalidSource(
             f"{path} is not a complete ONNX model ({reason}); export or download it again"

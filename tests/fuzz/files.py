@@ -54,7 +54,7 @@ register(_FOLDER.cleanup)
 def folder(name: str) -> Path:
     """Return a folder of this process for the files of one harness."""
     found = Path(_FOLDER.name) / name
-    found.mkdir()
+    found.mkdir(parents=True, exist_ok=True)
     return found
 
 

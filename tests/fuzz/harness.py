@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from .mutations import Mutate, of_bytes
 
 # Of the thread's own processor, so that a busy machine fails nothing.
@@ -58,6 +60,7 @@ def tried(harness: Harness, data: bytes, most_seconds: float = MOST_SECONDS) -> 
             # What a library says of a bad file; numbers that overflow are ours.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", RuntimeWarning)
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             harness.call(data)
     except harness.refusals:
         is_refused = True

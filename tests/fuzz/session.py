@@ -20,8 +20,9 @@ from random import Random
 
 import atheris
 
-# Compiled, or of no interest, is all else.
+# Compiled, or of no interest, is all else; of kernels the judgement of their results guides.
 _INSTRUMENTED = ["interpreter", "bisection", "infernet", "executor", "api", "eth_abi", "tomllib"]
+_INSTRUMENTED += ["tests.fuzz.native"]
 # It tells each module that it instruments.
 with redirect_stderr(StringIO()), atheris.instrument_imports(include=_INSTRUMENTED):
     from .harness import Harness, kind_of, tried

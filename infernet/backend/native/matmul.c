@@ -13,9 +13,10 @@ struct operand {
 /* Say whether `rows` runs of `length` elements of `size` bytes lie in the buffer. */
 static int inside(const struct operand *o, Py_ssize_t rows, Py_ssize_t length, Py_ssize_t size)
 {
-    Py_ssize_t count = o->buffer.len / size - o->offset - length;
-    return o->offset >= 0 && o->stride >= 0 && count >= 0 &&
-           (rows == 1 || o->stride <= count / (rows - 1));
+    Py_ssize_t count = o->buffer.len / size;
+    if (o->offset < 0 || o->stride < 0 || o->offset > count || length > count - o->offset)
+        return 0;
+    return rows == 1 || o->stride <= (count - o->offset - length) / (rows - 1);
 }
 
 static int is_kind(int kind)
@@ -45,6 +46,8 @@ static PyObject *product(PyObject *self, PyObject *args)
                !inside(&a, rows, depth, a_size) || !inside(&w, columns, depth, w_size) ||
                !inside(&out, rows, columns, out_size)) {
         PyErr_SetString(PyExc_ValueError, "an operand does not lie in its buffer");
+    } else if (rows > 1 && out.stride < columns) {
+        PyErr_SetString(PyExc_ValueError, "the rows of the result overlap");
     } else {
         p.a = (const char *)a.buffer.buf + a.offset * a_size;
         p.w = (const char *)w.buffer.buf + w.offset * w_size;
