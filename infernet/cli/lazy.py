@@ -50,7 +50,7 @@ COMMANDS = {
     "worker": Later(
         ".worker", "worker", "Compute until a signal ends it; holds no key and no stake."
     ),
-    "model": Later(".model", "app", "Import, build and inspect models."),
+    "model": Later(".model", "app", "Import, build, inspect and run models."),
     "chain": Later(".chain", "app", "Contracts on a chain."),
     "api": Later(".api", "app", "Take tasks over REST and send them to the chain."),
     "miner": Later(".miner", "app", "Serve tasks and earn their fees."),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import IO
 
 import httpx
 import pytest
@@ -114,16 +115,23 @@ def test_status_that_stays_says_that_the_node_is_gone_and_keeps_what_it_knew(
         around = {**miner.around, "COLUMNS": "100", "FORCE_COLOR": "1"}
         with subprocess.Popen(command, env=around, stdout=subprocess.PIPE, text=True) as shown:
             assert shown.stdout is not None
-            seen = ""
-            while "RUNNING" not in seen:
-                seen += shown.stdout.readline()
+            seen = _read_until("RUNNING", shown.stdout)
             proxy.set(drop=1.0)
-            while "no chain answers" not in seen.replace("\n", " "):
-                seen += shown.stdout.readline()
+            seen += _read_until("no chain answers", shown.stdout)
             shown.send_signal(signal.SIGINT)
             rest = shown.stdout.read()
             assert shown.wait(30) == 0
     assert "Traceback" not in seen + rest
+
+
+def _read_until(words: str, stream: IO[str]) -> str:
+    """Return what a stream says up to some words, which may be broken over two lines."""
+    seen = ""
+    while words not in seen.replace("\n", " "):
+        line = stream.readline()
+        assert line, f"it ended before it said {words!r}: {seen[-3_000:]}"
+        seen += line
+    return seen
 
 
 def test_a_second_player_with_the_same_key_and_folder_is_refused(
