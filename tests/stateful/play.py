@@ -108,6 +108,7 @@ class Play(RuleBasedStateMachine):
             if rng.random() < 0.7:
                 self.rogue_openings(rng)
                 self.rogue_moves(rng)
+                self.priority(rng)
             honest.act(self.stage)
         self.stage.world.pass_time(seconds)
 
