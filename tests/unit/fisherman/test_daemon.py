@@ -95,7 +95,10 @@ def test_several_lies_at_once_are_all_defeated_and_every_wei_is_there(town: Town
         tell_truth(town, 5)
         wallet = town.anvil.wallet()
         games = town.contracts.games
-        with daemon(town, wallet, town.truth, workers=3) as (fisherman, diary):
+        with daemon(town, wallet, lambda data, _=1: town.truth(data), workers=3) as (
+            fisherman,
+            diary,
+        ):
             wait_for(lambda: fisherman.checked == 8)
             wait_for(lambda: diary.events["challenge_committed"] == 3)
             wait_for(lambda: is_stuck(town, lies), lambda: [lie.liar.tick() for lie in lies])
