@@ -93,7 +93,7 @@ def test_json_is_what_the_chain_says(result: Result) -> None:
 def test_promises_that_are_not_kept_fail(result: Result) -> None:
     cast, tasks, scene, dispute = result.cast, result.tasks, result.scene, result.dispute
     data = np.frombuffer(scene.inputs[0], np.uint8)
-    truths = scene.truth.engine.run(data).tobytes(), scene.truth.output
+    truths = scene.truth.engine.run(data).output.tobytes(), scene.truth.output
     check_all(cast, tasks, scene, truths, dispute)
     with pytest.raises(DemoFailed, match="its output is the true one"):
         check_all(cast, tasks, scene, (truths[0] + b"x", truths[1]), dispute)
