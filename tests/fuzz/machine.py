@@ -87,7 +87,7 @@ def _program(data: bytes) -> None:
     cuts = range(0, min(len(rest), _MOST_OPERATORS * DESCRIPTOR_BYTES), DESCRIPTOR_BYTES)
     header, descriptors = _numbered(given, [rest[at : at + DESCRIPTOR_BYTES] for at in cuts])
     program = _accepted(header, descriptors)
-    if (program is not None) != _is_registered(header, descriptors):
+    if (program is not None) != contracts().accepts(header.encode(), descriptors):
         raise Disagreement(f"registry and reference differ: the reference says {program is None}")
     if program is None:
         raise InvalidProgram("both refuse it")
@@ -129,18 +129,6 @@ def _accepted(header: Header, descriptors: list[bytes]) -> Program | None:
     except InvalidProgram:
         return None
     return program
-
-
-def _is_registered(header: Header, descriptors: list[bytes]) -> bool:
-    twin, encoded = contracts(), header.encode()
-    checkpoint = twin.evm.snapshot()
-    try:
-        twin.register(encoded, b"".join(descriptors))
-        return bool(twin.model(digest(encoded))["registered"])
-    except Reverted:
-        return False
-    finally:
-        twin.evm.revert(checkpoint)
 
 
 def _require_steps(program: Program) -> None:

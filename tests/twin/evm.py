@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ from eth_utils.abi import function_signature_to_4byte_selector
 from pyrevm import EVM, BlockEnv
 
 from infernet.chain.artifacts import PROVERS
+from interpreter.merkle import digest
 
 SPEC = "PRAGUE"
 SENDER = "0x" + "11" * 20
@@ -129,6 +131,17 @@ class Contracts:
         """Check further descriptors."""
         data = encode(["bytes", "bytes"], [header, descriptors])
         return self.call(self.registry, selector("extend(bytes,bytes)") + data)
+
+    def accepts(self, header: bytes, descriptors: Sequence[bytes]) -> bool:
+        """Say whether the registry registers a program; nothing is kept."""
+        checkpoint = self.evm.snapshot()
+        try:
+            self.register(header, b"".join(descriptors))
+            return bool(self.model(digest(header))["registered"])
+        except Reverted:
+            return False
+        finally:
+            self.evm.revert(checkpoint)
 
     def model(self, root: bytes) -> dict[str, Any]:
         """Return what the registry tells the market of a program."""
