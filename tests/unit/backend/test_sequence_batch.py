@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -32,7 +32,7 @@ from interpreter.program import Program
 from tests.exposure import require_same_inside
 from tests.halting import HALTS, ITERATIONS, halting_input, halting_program
 from tests.runs import random_request, random_run_program
-from tests.unit.backend.test_sequence_engine import LEVELS, POSITIONS, keys_program
+from tests.unit.backend.test_sequence_engine import POSITIONS, keys_program
 from tests.unit.backend.test_sequence_engine_models import (
     FINE,
     needs_data,
@@ -48,16 +48,6 @@ T = TypeVar("T")
 SEEDS = st.integers(0, 2**32 - 1)
 LONGEST_SECONDS = 300
 ENDS = tuple(range(0, 80, 9))
-
-
-@pytest.fixture(params=LEVELS)
-def level(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Select loops of one instruction set."""
-    if native.use(LEVELS[request.param]) != request.param:
-        native.use(max(LEVELS.values()))
-        pytest.skip("this processor has no such instructions")
-    yield request.param
-    native.use(max(LEVELS.values()))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -38,17 +37,6 @@ from tests.sequences import OPCODES, random_sequence_program
 native = pytest.importorskip(
     "infernet.backend.native._machine", reason="the package was installed without a C compiler"
 )
-LEVELS = {"portable": 0, "AVX2": 1, "AVX-512": 2, "AVX-512 and AMX": 3}
-
-
-@pytest.fixture(params=LEVELS)
-def level(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Select loops of one instruction set."""
-    if native.use(LEVELS[request.param]) != request.param:
-        native.use(max(LEVELS.values()))
-        pytest.skip("this processor has no such instructions")
-    yield request.param
-    native.use(max(LEVELS.values()))
 
 
 @pytest.mark.parametrize("opcode", OPCODES)
