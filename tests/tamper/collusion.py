@@ -27,19 +27,17 @@ def _begun(case: Case, party: Party) -> Challenge:
 def challenges_itself(case: Case) -> None:
     """Let a friend commit first and win; the watcher has its bond back."""
     _lost(case)
-    friend, watcher = _begun(case, FRIEND), _begun(case, WATCHER)
-    friend.open()
-    watcher.open()
-    friend.time_out()
-    watcher.settle()
-    take_reward(case, FRIEND)
-    case.verdict = "friend, on time"
+    _wins_first(case, _begun(case, FRIEND))
 
 
 def challenges_itself_falsely(case: Case) -> None:
     """Let a friend commit first, to another false end, and win; no true end is paid."""
     _lost(case)
-    friend, watcher = junk(case, FRIEND), _begun(case, WATCHER)
+    _wins_first(case, junk(case, FRIEND))
+
+
+def _wins_first(case: Case, friend: Challenge) -> None:
+    watcher = _begun(case, WATCHER)
     friend.open()
     watcher.open()
     friend.time_out()
@@ -77,31 +75,26 @@ def claims_priority_late(case: Case) -> None:
     """Let a friend that committed later claim that it was earlier."""
     _lost(case)
     watcher, friend = _begun(case, WATCHER), _begun(case, FRIEND)
-    watcher.open()
-    friend.open()
-    watcher.time_out()
-    _claims_priority(case, friend)
-    friend.settle()
-    take_reward(case, WATCHER)
-    case.verdict = "watcher, on time"
+    _claims_priority(case, watcher, friend)
 
 
 def claims_priority_falsely(case: Case) -> None:
     """Let a friend that committed earlier, to another end, claim the reward."""
     _lost(case)
     friend, watcher = junk(case, FRIEND), _begun(case, WATCHER)
+    _claims_priority(case, watcher, friend)
+
+
+def _claims_priority(case: Case, watcher: Challenge, friend: Challenge) -> None:
+    """Let the watcher win, and a friend claim its reward."""
     watcher.open()
     friend.open()
     watcher.time_out()
-    _claims_priority(case, friend)
+    final = case.honest.final
+    case.attempt(FRIEND, case.ground.game, "claimPriority", friend.game_id, final, friend.salt)
     friend.settle()
     take_reward(case, WATCHER)
     case.verdict = "watcher, on time"
-
-
-def _claims_priority(case: Case, friend: Challenge) -> None:
-    final = case.honest.final
-    case.attempt(FRIEND, case.ground.game, "claimPriority", friend.game_id, final, friend.salt)
 
 
 def copies_a_commit(case: Case) -> None:
