@@ -91,11 +91,12 @@ tiles_amx(int blocks, int panels, int fresh, const int8_t *a, size_t stride, con
 #undef STEP
 }
 
+/* All lines, `whole` bytes deep, by `panels` packed panels. */
 static TARGET inline __attribute__((always_inline)) void
-block_amx(int panels, const struct job *j, const int8_t *rows, size_t depth, int fresh,
+block_amx(int panels, const struct job *j, const int8_t *rows, size_t whole, int fresh,
           const uint8_t *packed, int32_t *dots)
 {
-    size_t line = 0, whole = (depth + 63) / 64 * 64;
+    size_t line = 0;
     for (; line + 2 * TILE_LINES <= j->lines; line += 2 * TILE_LINES)
         tiles_amx(2, panels, fresh, rows + j->stride * line, j->stride, packed, whole,
                   dots + WIDTH * line);
@@ -119,18 +120,19 @@ static TARGET void dots_amx(const struct job *j, const int8_t *a, const struct c
     memset(s->w_sums, 0, WIDTH * sizeof *s->w_sums);
     for (size_t from = 0; from < w->depth; from += BLOCK) {
         size_t depth = w->depth - from < BLOCK ? w->depth - from : BLOCK;
-        size_t packed = (depth + 15) / 16 * 16, whole = (depth + 63) / 64 * 64;
+        size_t packed = (depth + 15) / 16 * 16;
+        size_t whole = (depth + TILE_BYTES - 1) / TILE_BYTES * TILE_BYTES;
         for (int p = 0; p < panels; p++) {
             uint8_t *panel = s->panel + PANEL_BYTES * p;
             pack_vnni(w, 16 * (size_t)p, from, depth, panel, s->w_sums + 16 * p);
             memset(panel + 16 * packed, 0, 16 * (whole - packed));
         }
         if (panels == 3)
-            block_amx(3, j, a + from, depth, from == 0, s->panel, s->dots);
+            block_amx(3, j, a + from, whole, from == 0, s->panel, s->dots);
         else if (panels == 2)
-            block_amx(2, j, a + from, depth, from == 0, s->panel, s->dots);
+            block_amx(2, j, a + from, whole, from == 0, s->panel, s->dots);
         else
-            block_amx(1, j, a + from, depth, from == 0, s->panel, s->dots);
+            block_amx(1, j, a + from, whole, from == 0, s->panel, s->dots);
     }
     _tile_release();
 }
