@@ -97,11 +97,18 @@ def import_(
     started = perf_counter()
     chosen = store.check_name(name or _name_of(file))
     kind = kind_of(file)
-    of_pictures: Given = {"--mean": mean, "--deviation": deviation, "--invert": invert}
-    of_pictures |= {"--keep-weights": keep_weights}
+    of_pictures: Given = {
+        "--mean": mean,
+        "--deviation": deviation,
+        "--invert": invert,
+        "--keep-weights": keep_weights,
+    }
     of_text: Given = {"--tokenizer": tokenizer, "--positions": positions}
-    of_decoders: Given = {"--weight-bytes": weight_bytes}
-    of_decoders |= {"--activation": activation, "--cache": cache}
+    of_decoders: Given = {
+        "--weight-bytes": weight_bytes,
+        "--activation": activation,
+        "--cache": cache,
+    }
     if kind == Kind.PICTURES:
         _refuse(kind, of_text | of_decoders)
         with progress("importing") as notice:
