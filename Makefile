@@ -10,7 +10,7 @@ ARGS ?=
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml setup.py $(wildcard infernet/backend/native/*.c)
+$(READY): pyproject.toml setup.py $(wildcard infernet/backend/native/*.[ch])
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
