@@ -19,9 +19,9 @@ DIGESTS = "digests.json"
 def published_programs() -> dict[str, Program]:
     """Return the shipped programs by name: a CNN, an encoder and two decoders."""
     found = {_CNN: load_model(shipped_dir() / _CNN, hash_bytes).program}
+    vectors = load_vectors()
     for kind, names in _OF_VECTORS.items():
-        vectors = (vector.program for vector in load_vectors() if vector.operator == kind)
-        programs = {program.root: program for program in vectors}
+        programs = {each.program.root: each.program for each in vectors if each.operator == kind}
         found |= zip(names, programs.values(), strict=True)
     return found
 
