@@ -6,7 +6,6 @@ An answer has a length and a time that it may take, whatever the gateway does.
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from infernet.chain.abi import checksummed
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
+from infernet.chain.shapes import is_hash
 from infernet.chain.signed import typed_membership
 from infernet.chain.wallet import KeySigner
 
@@ -25,13 +25,12 @@ _MOST_ANSWER_BYTES, _MOST_PROBLEM_BYTES = 2 * _MIB, 8 * _KIB
 _MOST_TASKS = 1_000
 _MOST_SHOWN = 200
 _UNAUTHORIZED = 401
-_BYTES32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def _bytes32(value: object) -> object:
-    if isinstance(value, str) and _BYTES32.fullmatch(value):
+    if isinstance(value, str) and is_hash(value):
         return bytes.fromhex(value[2:])
     raise ValueError("32 bytes in hex")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +18,8 @@ from .market import Market
 from .matters import PAIRINGS
 from .records import Address, GameConstants, MarketConstants
 from .registry import Registry
+from .shapes import is_address
 from .stake import Vault
-
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def _is_part(name: str, value: object) -> bool:
     """Return whether a value of JSON can be that of a deployment's field."""
     if name in ("chain_id", "block"):
         return type(value) is int and 0 <= value < 1 << 63
-    return isinstance(value, str) and _ADDRESS.fullmatch(value) is not None
+    return is_address(value)
 
 
 class Contracts:

@@ -44,7 +44,7 @@ def _record(needed: Mapping[str, Check], optional: Mapping[str, Check]) -> Check
     return check
 
 
-_quantity, _data, _hash, _address = map(_text, (_QUANTITY, _DATA, _HASH, _ADDRESS))
+_quantity, _data, is_hash, is_address = map(_text, (_QUANTITY, _DATA, _HASH, _ADDRESS))
 
 
 def _number(value: Any) -> bool:
@@ -53,38 +53,38 @@ def _number(value: Any) -> bool:
 
 
 _block = _record(
-    {"parentHash": _hash, "timestamp": _number},
+    {"parentHash": is_hash, "timestamp": _number},
     # The pending block has neither.
-    {"number": _or_none(_number), "hash": _or_none(_hash), "baseFeePerGas": _or_none(_quantity)},
+    {"number": _or_none(_number), "hash": _or_none(is_hash), "baseFeePerGas": _or_none(_quantity)},
 )
-_sealed_block = _record({"number": _number, "hash": _hash}, {})
+_sealed_block = _record({"number": _number, "hash": is_hash}, {})
 _log = _record(
     {
-        "address": _address,
-        "topics": _list_of(_hash),
+        "address": is_address,
+        "topics": _list_of(is_hash),
         "data": _data,
         "blockNumber": _number,
-        "blockHash": _hash,
-        "transactionHash": _hash,
+        "blockHash": is_hash,
+        "transactionHash": is_hash,
         "logIndex": _number,
     },
     {},
 )
 _receipt = _record(
     {
-        "transactionHash": _hash,
-        "blockHash": _hash,
+        "transactionHash": is_hash,
+        "blockHash": is_hash,
         "blockNumber": _number,
         "status": _quantity,
         "gasUsed": _quantity,
         "effectiveGasPrice": _quantity,
     },
-    {"contractAddress": _or_none(_address)},
+    {"contractAddress": _or_none(is_address)},
 )
-_transaction = _record({"hash": _hash, "nonce": _quantity}, {"blockHash": _or_none(_hash)})
+_transaction = _record({"hash": is_hash, "nonce": _quantity}, {"blockHash": _or_none(is_hash)})
 
 _RESULTS: dict[str, Check] = {
-    "eth_accounts": _list_of(_address),
+    "eth_accounts": _list_of(is_address),
     "eth_blockNumber": _number,
     "eth_call": _data,
     "eth_chainId": _quantity,
@@ -100,6 +100,6 @@ _RESULTS: dict[str, Check] = {
     "eth_getTransactionCount": _quantity,
     "eth_getTransactionReceipt": _or_none(_receipt),
     "eth_maxPriorityFeePerGas": _quantity,
-    "eth_sendRawTransaction": _hash,
-    "eth_sendTransaction": _hash,
+    "eth_sendRawTransaction": is_hash,
+    "eth_sendTransaction": is_hash,
 }
