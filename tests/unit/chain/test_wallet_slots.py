@@ -430,8 +430,9 @@ def test_round_trips_of_a_send(player: Player, monkeypatch: pytest.MonkeyPatch) 
     # Today's fees are asked for every few seconds, not for each transaction.
     player.wallet._prices._asked_at = float("inf")
     player.wallet.transfer(SINK, Wei(2))
-    # The receipt may be asked for more than once.
-    assert list(dict.fromkeys(calls)) == [
+    # A node that has not mined it yet is asked again, and for its head.
+    again = {"eth_getBlockByNumber"} if calls.count("eth_getTransactionReceipt") > 1 else set()
+    assert [call for call in dict.fromkeys(calls) if call not in again] == [
         "eth_getBalance",
         "eth_estimateGas",
         "eth_getTransactionCount",
