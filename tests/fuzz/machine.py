@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 
 from infernet.audit.proved import executed, parse_proof
+from infernet.backend.engine import ReferenceEngine, open_engine
 from interpreter import machine
 from interpreter.errors import InterpreterError, InvalidProgram, InvalidWitness
 from interpreter.merkle import HASH_BYTES, digest, tree_of_bytes, tree_of_hashes
@@ -36,7 +37,7 @@ from .harness import Disagreement, Harness
 
 _FIXED_HEADER_BYTES, _DEPTH_AT = 128, 2
 _MOST_OPERATORS, _MOST_CONSTANTS_BYTES = 40, 1 << 16
-_MOST_ELEMENTS, _MOST_STEPS = 1 << 12, 24
+_MOST_ELEMENTS, _MOST_STEPS, _MOST_ITERATIONS = 1 << 12, 24, 4
 _WHERE = struct.Struct(">QI")
 
 
@@ -81,17 +82,39 @@ def _header(data: bytes) -> None:
 
 
 def _program(data: bytes) -> None:
-    """Number and hash what the bytes say, so that a change is not refused for its hash alone."""
-    size = _FIXED_HEADER_BYTES + HASH_BYTES * data[_DEPTH_AT] if len(data) > _DEPTH_AT else 0
-    given, rest = Header.decode(data[:size]), data[size:]
-    cuts = range(0, min(len(rest), _MOST_OPERATORS * DESCRIPTOR_BYTES), DESCRIPTOR_BYTES)
-    header, descriptors = _numbered(given, [rest[at : at + DESCRIPTOR_BYTES] for at in cuts])
+    header, descriptors = _parts(data)
     program = _accepted(header, descriptors)
     if (program is not None) != contracts().accepts(header.encode(), descriptors):
         raise Disagreement(f"registry and reference differ: the reference says {program is None}")
     if program is None:
         raise InvalidProgram("both refuse it")
     _require_steps(program)
+
+
+def _engine(data: bytes) -> None:
+    """Run a program that a stranger may register on the engine of miners and on the reference."""
+    program = _accepted(*_parts(data))
+    if program is None or not _is_small(program):
+        raise InvalidProgram("refused, or too large to be run here")
+    rng = np.random.default_rng(len(data))
+    size = program.header.constants_bytes
+    program = replace(program, constants=rng.integers(0, 256, size, np.uint8))
+    tensor = random_input(program, rng)
+    iterations = min(program.header.max_iterations, _MOST_ITERATIONS)
+    fast = open_engine(program)
+    found = fast.run(tensor, iterations)
+    expected = ReferenceEngine(program).run(tensor, iterations)
+    is_equal = np.array_equal(found.output, expected.output) and found.halted == expected.halted
+    if not is_equal:
+        raise Disagreement(f"{fast.name} and the reference differ")
+
+
+def _parts(data: bytes) -> tuple[Header, list[bytes]]:
+    """Number and hash what the bytes say, so that a change is not refused for its hash alone."""
+    size = _FIXED_HEADER_BYTES + HASH_BYTES * data[_DEPTH_AT] if len(data) > _DEPTH_AT else 0
+    given, rest = Header.decode(data[:size]), data[size:]
+    cuts = range(0, min(len(rest), _MOST_OPERATORS * DESCRIPTOR_BYTES), DESCRIPTOR_BYTES)
+    return _numbered(given, [rest[at : at + DESCRIPTOR_BYTES] for at in cuts])
 
 
 def _numbered(header: Header, descriptors: list[bytes]) -> tuple[Header, list[bytes]]:
@@ -133,10 +156,7 @@ def _accepted(header: Header, descriptors: list[bytes]) -> Program | None:
 
 def _require_steps(program: Program) -> None:
     """Prove the first steps of a small program: whatever is registered has a next state."""
-    kinds = [target.kind for op in program.operators if (target := decode(op).destination)]
-    sizes = [kind.count for kind in (program.header.input_type, *kinds)]
-    is_small = max(sizes) <= _MOST_ELEMENTS
-    if not is_small or program.header.constants_bytes > _MOST_CONSTANTS_BYTES:
+    if not _is_small(program):
         return
     memory = machine.start(program, random_input(program, np.random.default_rng(1)))
     total = program.header.steps_per_iteration * program.header.max_iterations
@@ -149,6 +169,13 @@ def _require_steps(program: Program) -> None:
         if start != before or after.memory_root != memory.root:
             raise Disagreement(f"step {number} and its proof differ")
         accumulator, halted = after.accumulator, after.halted
+
+
+def _is_small(program: Program) -> bool:
+    kinds = [target.kind for op in program.operators if (target := decode(op).destination)]
+    sizes = [kind.count for kind in (program.header.input_type, *kinds)]
+    is_small = max(sizes) <= _MOST_ELEMENTS
+    return is_small and program.header.constants_bytes <= _MOST_CONSTANTS_BYTES
 
 
 def _program_seeds() -> list[bytes]:
@@ -212,5 +239,6 @@ HARNESSES = (
     Harness("descriptor", _descriptors, _descriptor, (InvalidProgram,)),
     Harness("header", lambda: [p.header.encode() for p in programs()], _header, (InvalidProgram,)),
     Harness("program", _program_seeds, _program, (InterpreterError,), tries=60),
+    Harness("engine", _program_seeds, _engine, (InvalidProgram,), tries=60),
     Harness("proof", _proof_seeds, _proof, (InvalidWitness,)),
 )
