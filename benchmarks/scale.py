@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from math import ceil
 
+from benchmarks.economics.closed import BURNT_SHARE, stake_for
 from benchmarks.economics.terms import DAY_SECONDS, ETHER, RESNET_STEPS, Terms
 from benchmarks.gas import TaskGas, measure
 from benchmarks.queues import Blocks, Servers, Station, bottleneck, simulate
@@ -92,24 +93,24 @@ def staked_ether(rate: float, terms: Terms, batch: int = 1) -> float:
 
     Little's law: what is inside is the rate times the time spent there, here the window alone.
     """
-    return rate / batch * terms.constants.market.window_seconds * terms.floor_wei / ETHER
+    return rate / batch * terms.window_seconds * terms.floor_wei / ETHER
 
 
 def deters(covered: float, lies: int, stakes: float, falls_together: bool) -> bool:
     """Say whether one stake of so many gains of a lie makes `lies` lies on it a loss.
 
-    Each result is checked by itself, so all lies are missed with probability `(1 - c)^j`; else half
-    of the stake is lost, by whoever challenges itself. `falls_together`: whether one lie that is
-    caught takes the others along, as in a batch; otherwise those that nobody checked stand.
+    Each result is checked by itself, so all lies are missed with probability `(1 - c)^j`; else
+    whoever challenges itself loses what burns of the stake. `falls_together`: whether one lie that
+    is caught takes the others along, as in a batch; otherwise those that nobody checked stand.
     """
     missed = (1 - covered) ** lies
     gained = missed * lies if falls_together else (1 - covered) * lies
-    return gained <= (1 - missed) * stakes / 2 * (1 + 1e-12)
+    return gained <= (1 - missed) * stakes * BURNT_SHARE * (1 + 1e-12)
 
 
 def unprofitable_until(covered: float, falls_together: bool, most: int = 10_000) -> int:
     """Return the most lies on one stake that lose, if the stake just deters a single one."""
-    stakes = 2 * (1 - covered) / covered
+    stakes = stake_for(1, covered)
     lies = 1
     while lies < most and deters(covered, lies + 1, stakes, falls_together):
         lies += 1
@@ -156,7 +157,7 @@ def show_bounds(measured: list[TaskGas], speeds: Speeds, terms: Terms) -> None:
         f"one gateway {speeds.accepting:,.0f}/s, one miner {speeds.mining}/s, one fisherman "
         f"{speeds.watching}/s without the runs, one core {speeds.running:.1f} runs of ResNet50/s"
     )
-    a_day = DAY_SECONDS / terms.constants.market.window_seconds
+    a_day = DAY_SECONDS / terms.window_seconds
     print(
         f"stakes: {terms.floor_wei / ETHER} ETH carry {a_day:.0f} results a day; one a second "
         f"binds {staked_ether(1, terms):,.0f} ETH"

@@ -206,7 +206,10 @@ class Service:
         return time.monotonic() - self._seen[task_id] < advice.patience_seconds
 
     def _fits(self, look: Look, offer: TaskFound, seconds: float) -> bool:
-        to_assert = self._means.contracts.market_constants.assert_seconds
+        means, contracts = self._means, self._means.contracts
+        steps = offer.iterations * means.holdings[offer.program_root].header.steps_per_iteration
+        run = contracts.game_constants.run_seconds(steps)
+        to_assert = contracts.market_constants.assert_seconds + run
         return fits(offer.deadline - look.now, to_assert, seconds)
 
     def _least_fee(self) -> Wei:

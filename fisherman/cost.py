@@ -24,8 +24,9 @@ REWARD_GAS = 130_000
 DEMAND_GAS = 110_000
 REVEAL_TIMEOUT_GAS = 140_000
 
-# The contract's scale of what a reveal earns (spec: dispute.md, "Availability").
-_REVEAL_OVERHEAD_BYTES, _MOST_INPUT_BYTES = 4_096, 262_144
+# What a reveal is paid whose bytes are none of them zero (spec: dispute.md, "Availability").
+_REVEAL_GAS, _REVEAL_GAS_EACH = 88_000, 32
+_TRANSACTION_GAS, _FLOOR_GAS_EACH = 21_000, 40
 _WEI_PER_ETHER = 10**18
 _YEAR_SECONDS = 365 * 24 * 3_600
 
@@ -86,9 +87,10 @@ def gas_after_commit(steps: int, arity: int) -> int:
 
 def most_seconds(steps: int, constants: GameConstants) -> int:
     """Return how long a bond is locked at most (the contract's maxDisputeSeconds, and the wait)."""
-    clock = constants.clock_seconds + steps // constants.steps_per_clock_second
+    run = constants.run_seconds(steps)
+    clock = constants.clock_seconds + run
     moves = worst_dissections(steps, constants.arity) * constants.grace_seconds
-    return 2 * constants.open_seconds + 2 * clock + moves
+    return 2 * constants.open_seconds + run + 2 * clock + moves
 
 
 def weigh(
@@ -102,13 +104,23 @@ def weigh(
     """Weigh a challenge; the bond comes back to whoever wins."""
     gas = gas_to_the_end(steps, constants.arity) * gas_price
     capital = _capital(bond, most_seconds(steps, constants), yearly_rate)
-    return Verdict(Wei(stake // 2), Wei(gas), capital, bond)
+    return Verdict(reward_of(stake), Wei(gas), capital, bond)
 
 
-def reveal_price(input_bytes: int, bond: Wei) -> Wei:
-    """Return what a demander pays when the input appears after all."""
-    whole = _REVEAL_OVERHEAD_BYTES + _MOST_INPUT_BYTES
-    return Wei(bond * (_REVEAL_OVERHEAD_BYTES + input_bytes) // whole)
+def reward_of(stake: Wei) -> Wei:
+    """Return what a slashed stake pays who proved it false; the rest of it burns."""
+    return Wei(stake // 4)
+
+
+def reveal_price(input_bytes: int, base_fee: Wei) -> Wei:
+    """Return the most that an input of so many bytes costs a demander at a base fee.
+
+    At the highest fee that the market covers this is the bond of a demand. Bytes that are zero cost
+    less.
+    """
+    standard = _REVEAL_GAS + _REVEAL_GAS_EACH * input_bytes
+    floor = _TRANSACTION_GAS + _FLOOR_GAS_EACH * input_bytes
+    return Wei(max(standard, floor) * base_fee)
 
 
 def weigh_demand(
@@ -121,11 +133,13 @@ def weigh_demand(
 ) -> Verdict:
     """Weigh a demand to see an input.
 
-    The stake's half is earned with the probability `hidden_share`, else the bytes are paid for.
+    The stake's quarter is earned with the probability `hidden_share`, else the bytes are paid for.
     """
-    bond = Wei(constants.reveal_bond_wei)
-    reward = int(hidden_share * (stake // 2))
-    bytes_wei = int((1 - hidden_share) * reveal_price(input_bytes, bond))
+    covered = Wei(constants.reveal_base_fee_wei)
+    bond = reveal_price(input_bytes, covered)
+    reward = int(hidden_share * reward_of(stake))
+    price = reveal_price(input_bytes, min(gas_price, covered))
+    bytes_wei = int((1 - hidden_share) * price)
     gas = (DEMAND_GAS + REVEAL_TIMEOUT_GAS) * gas_price
     bound = _capital(bond, constants.reveal_seconds, yearly_rate)
     return Verdict(Wei(reward), Wei(gas), Wei(bytes_wei + bound), bond)

@@ -188,6 +188,5 @@ class OwnMatters:
 def _most_gas(means: Means) -> int:
     """Return the most gas that a game over any held model takes after its commit."""
     arity = means.contracts.game_constants.arity
-    headers = [held.header for held in means.holdings.values()]
-    steps = [each.steps_per_iteration * each.max_iterations for each in headers]
+    steps = [held.header.most_steps for held in means.holdings.values()]
     return max((gas_after_commit(each, arity) for each in steps), default=0)

@@ -47,8 +47,11 @@ class Watch:
         """
         if last := self._means.checks.last_block():
             return last
-        contracts, constants = self._means.contracts, self._means.contracts.market_constants
-        longest = 2 * constants.window_seconds + constants.reveal_seconds
+        means, contracts = self._means, self._means.contracts
+        constants, games = contracts.market_constants, contracts.game_constants
+        steps = max((held.header.most_steps for held in means.holdings.values()), default=0)
+        window = constants.window_seconds + games.run_seconds(steps)
+        longest = 2 * window + constants.reveal_seconds
         oldest = contracts.chain.next_timestamp() - longest
         return first_block_at(contracts.chain, oldest, contracts.deployment.block)
 

@@ -130,6 +130,11 @@ class Header:
         return TensorType(self.input_dtype, _product(self.input_shape))
 
     @property
+    def most_steps(self) -> int:
+        """Return the steps of all iterations together."""
+        return self.steps_per_iteration * self.max_iterations
+
+    @property
     def output_type(self) -> TensorType:
         """Return the type of the output slot."""
         return TensorType(self.output_dtype, _product(self.output_shape))

@@ -38,6 +38,18 @@ FEE = Wei(ETHER // 10)
 MUTATION = Mutation(1_000_003)
 
 
+def base_fee(chain: Chain, block_number: int) -> Wei:
+    """Return the base fee of a block."""
+    return Wei(chain.web3.eth.get_block(block_number)["baseFeePerGas"])
+
+
+def reveal_gas(data: bytes) -> int:
+    """Return the gas that a reveal of an input is paid (docs/spec/dispute.md, "Availability")."""
+    zeros, others = data.count(0), len(data) - data.count(0)
+    standard = 4 * zeros + 16 * others + 67_000 + 16 * len(data)
+    return 21_000 + max(standard, 10 * zeros + 40 * others)
+
+
 @dataclass
 class Stage:
     """One deployment and what is needed to play on it; `reports` is all that actors told."""

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from .terms import Terms, reward_of
+from fisherman.cost import reward_of
+from infernet.chain.records import Wei
+
+from .terms import ETHER, Terms, burn_of
+
+# What a liar that challenges itself loses of its stake.
+BURNT_SHARE = burn_of(ETHER) / ETHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class World:
     @property
     def reward_wei(self) -> int:
         """Return what the winner of a challenge is paid."""
-        return reward_of(self.stake_wei)
+        return reward_of(Wei(self.stake_wei))
 
 
 def coverage(share: float, watchers: int) -> float:
@@ -141,12 +147,12 @@ def paying_lies(world: World, share: float, watchers: int, hedging: float = 0.0)
 def stake_for(value_wei: int, covered: float, run_wei: int = 0, hedged: bool = True) -> float:
     """Return the stake that makes a lie worth `value_wei` a loss, fees and gas left out."""
     kept = (1 - covered) * value_wei + run_wei
-    return kept / covered * (2 if hedged else 1)
+    return kept / covered / (BURNT_SHARE if hedged else 1)
 
 
 def value_protected(stake_wei: int, covered: float, hedged: bool = True) -> float:
     """Return the largest gain from one lie that a stake deters at a coverage below 1."""
-    return stake_wei * covered / (1 - covered) / (2 if hedged else 1)
+    return stake_wei * covered / (1 - covered) * (BURNT_SHARE if hedged else 1)
 
 
 def lottery_gain(world: World, mine: int, others: int) -> float:

@@ -11,10 +11,10 @@ from infernet.chain.records import Wei
 from .closed import World
 from .money import Ledger, expire_claim
 from .sybils import MOST_SYBILS, OWNER, foreign_truth, own_lie
-from .terms import DAY_SECONDS, FORFEIT_GAS, SETTLE_GAS, YEAR_SECONDS
+from .terms import DAY_SECONDS, FORFEIT_GAS, SETTLE_GAS, YEAR_SECONDS, refund_of
 
 # Claims of the measured sizes take less (`python -m benchmarks gas`).
-CLAIM_GAS = 90_000
+CLAIM_GAS = 95_000
 STALLED_LIE = "lie, stall, challenge oneself"
 
 
@@ -43,13 +43,14 @@ def _once(world: World, rate: Fraction, input_bytes: int) -> list[Way]:
     """Return what can be done to a result that stands: games run side by side, a demand is one."""
     terms, price = world.terms, world.gas_price_wei
     market, game = terms.constants.market, terms.constants.game
-    stall = game.open_seconds
+    stall = terms.open_seconds
     if terms.challenger_turns:
         stall += terms.clock_seconds + terms.challenger_turns * game.grace_seconds
-    refund = min(game.move_refund_wei, terms.bond_wei() // 2)
+    refund = min(refund_of([game.dissection_gas], price), terms.bond_wei() // 2)
     silence_wei = terms.bond_wei() + COMMIT_GAS * price
     forfeit_wei = (FORFEIT_GAS + SETTLE_GAS) * price - refund
-    bytes_wei = reveal_price(input_bytes, Wei(market.reveal_bond_wei)) + DEMAND_GAS * price
+    base_fee = Wei(min(price, market.reveal_base_fee_wei))
+    bytes_wei = reveal_price(input_bytes, base_fee) + DEMAND_GAS * price
     one, many = foreign_truth(world, 1), foreign_truth(world, MOST_SYBILS)
 
     def way(name: str, seconds: int, attacker_wei: int, defender_wei: int) -> Way:
@@ -58,22 +59,22 @@ def _once(world: World, rate: Fraction, input_bytes: int) -> list[Way]:
         return Way(name, seconds, attacker_wei, defender_wei + bound_wei, repeats=False)
 
     return [
-        way("commit, never open", game.open_seconds, silence_wei, forfeit_wei),
+        way("commit, never open", terms.open_seconds, silence_wei, forfeit_wei),
         way("challenge a truth, stall", stall, one.owner_wei, one.honest_wei),
         way(f"the same, {MOST_SYBILS} at once", stall, many.owner_wei, many.honest_wei),
-        way("demand a hidden input", market.window_seconds, bytes_wei, 0),
+        way("demand a hidden input", terms.window_seconds, bytes_wei, 0),
     ]
 
 
 def _again(world: World) -> list[Way]:
     """Return what an executor can do to a task that is open, as often as it pays for it."""
     terms, ledger = world.terms, Ledger()
-    market, game = terms.constants.market, terms.constants.game
+    game = terms.constants.game
     expire_claim(ledger, terms, OWNER, world.stake_wei)
     silence_wei = -ledger.of(OWNER) + CLAIM_GAS * world.gas_price_wei
     stall = terms.clock_seconds + terms.executor_turns * game.grace_seconds
-    lie = market.assert_seconds + stall
+    lie = terms.assert_seconds + stall
     return [
-        Way("claim, assert nothing", market.assert_seconds, silence_wei, 0, repeats=True),
+        Way("claim, assert nothing", terms.assert_seconds, silence_wei, 0, repeats=True),
         Way(STALLED_LIE, lie, own_lie(world, 1).owner_wei, 0, repeats=True),
     ]

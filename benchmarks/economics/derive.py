@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import exp, log
 
-from fisherman.cost import DISSECT_GAS, DISSECT_GAS_EACH, PROVE_GAS, reveal_price
+from fisherman.cost import PROVE_GAS, reveal_price, reward_of
 from fisherman.policy import FishermanPolicy
 from infernet.chain.deploy import PRODUCTION, Constants
 from infernet.chain.market import MAX_INPUT_BYTES
 from infernet.chain.records import Wei
 
-from .closed import World
+from .closed import BURNT_SHARE, World
 from .delay import STALLED_LIE, ways
 from .sybils import MOST_SYBILS, foreign_truth, own_lie, own_truth
-from .terms import ETHER, GWEI, HOUR_SECONDS, RESNET_STEPS, YEAR_SECONDS, Terms, reward_of
+from .terms import DAY_SECONDS, ETHER, GWEI, HOUR_SECONDS, RESNET_STEPS, YEAR_SECONDS, Terms
 
-MOST_STEPS = (1 << 63) - 1
-# EIP-7623: a byte that is not zero, in a transaction that does little else.
-CALLDATA_GAS = 40
-BASE_GAS = 21_000
+# The longest run that a clock counts has fewer binary digits.
+_MOST_BITS = 50
+_BPS = 10_000
 # How often the executor's expected time has to fit into what it is given (executor/policy.py).
 TIME_MARGIN = 3
 # All states of the first dissection, in inferences (`python -m benchmarks prover`).
@@ -61,15 +60,12 @@ class Row:
 def break_even_gas_price(steps: int, constants: Constants = PRODUCTION) -> int:
     """Return the gas price in wei up to which the reward of a floor stake pays its dispute."""
     terms = Terms(steps, constants)
-    return reward_of(terms.floor_wei) // terms.win_gas
+    return reward_of(Wei(terms.floor_wei)) // terms.win_gas
 
 
-def least_paying_steps(price_wei: int, constants: Constants = PRODUCTION) -> int:
-    """Return the fewest steps, a power of two, whose floor pays a dispute at a gas price."""
-    steps = 1
-    while break_even_gas_price(steps, constants) < price_wei:
-        steps *= 2
-    return steps
+def least_break_even(constants: Constants = PRODUCTION) -> int:
+    """Return the gas price in wei up to which every program's floor pays its dispute."""
+    return min(break_even_gas_price(1 << bits, constants) for bits in range(_MOST_BITS))
 
 
 def wanted_window(assumed: Assumptions, watchers: int) -> float:
@@ -85,14 +81,15 @@ def wanted_window(assumed: Assumptions, watchers: int) -> float:
     return max(0.0, mean * log(share * YEAR_SECONDS / (float(assumed.yearly_rate) * mean)))
 
 
-def largest_refund_share(constants: Constants = PRODUCTION) -> float:
-    """Return the largest share of a bond that refunds can take, over all numbers of steps."""
-    shares = []
-    for bits in range(1, 63):
-        terms = Terms(1 << bits, constants)
-        refund = terms.executor_turns * constants.game.move_refund_wei
-        shares.append(refund / terms.bond_wei())
-    return max(shares)
+def largest_refund_share(price_wei: int, constants: Constants = PRODUCTION) -> float:
+    """Return the largest share of a bond that refunds ask for, over all numbers of steps."""
+    games = [Terms(1 << bits, constants) for bits in range(_MOST_BITS)]
+    return max(game.refund_wei(price_wei) / game.bond_wei() for game in games)
+
+
+def refunded_gas_price(terms: Terms) -> float:
+    """Return the base fee in wei up to which half a bond holds the refund of a whole game."""
+    return terms.bond_wei() / 2 * GWEI / terms.refund_wei(GWEI)
 
 
 def rows(world: World, assumed: Assumptions) -> list[Row]:
@@ -112,35 +109,33 @@ def _ether(wei: float) -> str:
 
 def _of_stakes(world: World, assumed: Assumptions) -> list[Row]:
     c = world.terms.constants
-    stress = assumed.stress_gas_price_wei
-    least, single = least_paying_steps(stress, c), break_even_gas_price(1, c)
-    wanted_base = 2 * Terms(1, c).win_gas * stress - Terms(1, c).floor_wei
+    stress, least = assumed.stress_gas_price_wei, least_break_even(c)
+    wanted_base = Terms(1, c).win_gas * stress / (1 - BURNT_SHARE) - c.stake_per_bit_wei
     stalled = next(way for way in ways(world, assumed.yearly_rate, 0) if way.name == STALLED_LIE)
     share = stalled.attacker_wei * c.market.assert_seconds / (stalled.seconds * world.stake_wei)
-    wanted_bps = 10_000 * share
+    least_bps, most_bps = _BPS * c.market.assert_seconds / DAY_SECONDS, _BPS * share
     burnt = own_lie(world, 1).owner_wei
     return [
         Row(
-            "stake_per_bit_wei",
-            _ether(c.stake_per_bit_wei),
-            f"half of the floor pays a dispute at {stress // GWEI} gwei: true from {least} steps "
-            f"on, at one step only to {single / GWEI:.0f} gwei; a base of {_ether(wanted_base)} "
-            "beside it mends that",
-            single >= stress,
+            "stake_base_wei, stake_per_bit_wei",
+            f"{_ether(c.stake_base_wei)}, {_ether(c.stake_per_bit_wei)}",
+            f"what does not burn of the floor pays a dispute at {stress // GWEI} gwei: every "
+            f"program's up to {least / GWEI:.0f} gwei; a base of at least {_ether(wanted_base)}",
+            least >= stress,
         ),
         Row(
-            "half of a stake burns",
-            "1/2",
+            "three quarters of a stake burn",
+            f"{BURNT_SHARE}",
             f"playing both sides of a lie costs {_ether(burnt)} of {_ether(world.stake_wei)}: more "
-            "than any fee; a larger burnt share deters more and pays watchers less",
+            "than any fee; a larger share deters more and pays watchers less",
             burnt > world.fee_wei,
         ),
         Row(
             "claim_penalty_bps",
             f"{c.market.claim_penalty_bps}",
-            f"an hour of silence costs what an hour of the cheaper way to hold a task costs, a "
-            f"stalled lie: {wanted_bps:.0f}, give or take a quarter",
-            abs(wanted_bps - c.market.claim_penalty_bps) < wanted_bps / 4,
+            f"{least_bps:.0f}, where a day of silence costs a stake, to {most_bps:.0f}, where a "
+            "stalled lie is the cheaper way to hold a task and honest crashes alone pay more",
+            least_bps <= c.market.claim_penalty_bps <= most_bps,
         ),
         Row(
             "deposit_wei",
@@ -154,36 +149,33 @@ def _of_stakes(world: World, assumed: Assumptions) -> list[Row]:
 def _of_windows(world: World, assumed: Assumptions) -> list[Row]:
     c = world.terms.constants
     one, two = wanted_window(assumed, 1), wanted_window(assumed, 2)
-    checkable = int(c.market.window_seconds * assumed.slow_steps_per_second)
-    runnable = int(c.market.assert_seconds / TIME_MARGIN * assumed.steps_per_second)
-    openable = int(c.game.open_seconds / OPENING_RUNS * assumed.steps_per_second)
+    rate = c.game.steps_per_clock_second
+    fast, slow = assumed.steps_per_second, assumed.slow_steps_per_second
     return [
         Row(
             "window_seconds",
             f"{c.market.window_seconds}",
-            f"{two:,.0f} (two careful watchers) to {one:,.0f} (one); a run of more than "
-            f"{checkable:.1e} steps cannot be checked in it by the slowest engine",
+            f"{two:,.0f} (two careful watchers) to {one:,.0f} (one)",
             two <= c.market.window_seconds <= one,
         ),
         Row(
-            "window_seconds for every program",
-            "one length",
-            f"must hold a check of the largest program, {MOST_STEPS:.1e} steps: as clocks do, it "
-            "has to grow with the steps",
-            checkable >= MOST_STEPS,
+            "window_seconds, what a run adds",
+            f"a second for {rate:,} steps",
+            f"a run of the slowest engine that checks, the reference interpreter: {slow:.1e} steps "
+            "a second",
+            rate <= slow,
         ),
         Row(
-            "assert_seconds",
-            f"{c.market.assert_seconds}",
-            f"{TIME_MARGIN} times a run: enough up to {runnable:.1e} steps; has to grow with them",
-            runnable >= MOST_STEPS,
+            "assert_seconds, what a run adds",
+            "the same",
+            f"{TIME_MARGIN} runs of the fast backend: {fast / TIME_MARGIN:.1e} steps a second",
+            rate <= fast / TIME_MARGIN,
         ),
         Row(
-            "open_seconds",
-            f"{c.game.open_seconds}",
-            f"the first dissection ({OPENING_RUNS} runs): enough up to {openable:.1e} steps; has "
-            "to grow with them",
-            openable >= MOST_STEPS,
+            "open_seconds, what a run adds",
+            "the same",
+            f"the first dissection, {OPENING_RUNS} runs: {fast / OPENING_RUNS:.1e} steps a second",
+            rate <= fast / OPENING_RUNS,
         ),
     ]
 
@@ -226,7 +218,7 @@ def _of_bonds(world: World, assumed: Assumptions) -> list[Row]:
     game, dear = c.game, assumed.gas_price_wei
     one, many = foreign_truth(world, 1), foreign_truth(world, MOST_SYBILS)
     least = min(one.owner_wei / one.honest_wei, many.owner_wei / many.honest_wei)
-    share = largest_refund_share(c)
+    share = largest_refund_share(dear, c)
     return [
         Row(
             "bond_base_wei, bond_per_dissection_wei",
@@ -238,8 +230,8 @@ def _of_bonds(world: World, assumed: Assumptions) -> list[Row]:
         Row(
             "half of a bond burns at least",
             "1/2",
-            f"playing both sides of a truth costs {_ether(own_truth(world, 1).owner_wei)}; refunds "
-            f"take at most {share:.0%} of any bond, so the limit never binds",
+            f"playing both sides of a truth costs {_ether(own_truth(world, 1).owner_wei)}; at "
+            f"{dear // GWEI} gwei refunds take at most {share:.0%} of any bond",
             share <= 0.5,
         ),
         Row(
@@ -254,24 +246,24 @@ def _of_bonds(world: World, assumed: Assumptions) -> list[Row]:
 
 def _of_refunds(world: World, assumed: Assumptions) -> list[Row]:
     c, stress = world.terms.constants, assumed.stress_gas_price_wei
-    game = c.game
-    move = game.move_refund_wei // (DISSECT_GAS + DISSECT_GAS_EACH * game.arity)
-    proof = game.move_refund_wei // PROVE_GAS
-    reveal_gas = BASE_GAS + CALLDATA_GAS * MAX_INPUT_BYTES
-    bytes_wei = reveal_price(MAX_INPUT_BYTES, Wei(c.market.reveal_bond_wei))
+    game, market = c.game, c.market
+    measured = world.terms.dissect_gas, PROVE_GAS
+    most = refunded_gas_price(world.terms)
+    covered = Wei(market.reveal_base_fee_wei)
+    bonds = (reveal_price(size, covered) for size in (1, MAX_INPUT_BYTES))
     return [
         Row(
-            "move_refund_wei",
-            _ether(game.move_refund_wei),
-            f"covers a dissection to {move / GWEI:.0f} gwei, a proof to {proof / GWEI:.0f}; wanted "
-            f"to {stress // GWEI}: an amount of gas times the block's base fee",
-            min(move, proof) >= stress,
+            "dissection_gas, proof_gas",
+            f"{game.dissection_gas:,}, {game.proof_gas:,}",
+            f"at most what they take, {measured[0]:,} and {measured[1]:,}, at the base fee; a "
+            f"game's all together up to {most / GWEI:.0f} gwei, where half of a bond is used up",
+            game.dissection_gas <= measured[0] and game.proof_gas <= measured[1] and most >= stress,
         ),
         Row(
-            "reveal_bond_wei",
-            _ether(c.market.reveal_bond_wei),
-            f"covers the largest input to {bytes_wei / reveal_gas / GWEI:.0f} gwei; wanted to "
-            f"{stress // GWEI}, as above",
-            bytes_wei / reveal_gas >= stress,
+            "reveal_base_fee_wei",
+            f"{covered // GWEI} gwei",
+            f"the bytes are paid up to {stress // GWEI} gwei; a demand binds "
+            f"{' to '.join(map(_ether, bonds))}, by the size of its input",
+            covered >= stress,
         ),
     ]

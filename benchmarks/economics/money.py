@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .terms import Terms, burn_of, reward_of
+from fisherman.cost import reward_of
+from infernet.chain.records import Wei
+
+from .terms import Terms, burn_of
 
 # Accounts besides the players: what leaves the game and what comes from outside of it.
 BURNED = "burned"
@@ -43,16 +46,16 @@ def finalise(ledger: Ledger, requester: str, executor: str, fee_wei: int) -> Non
 
 
 def slash(ledger: Ledger, executor: str, winner: str, stake_wei: int) -> None:
-    """Defeat a result: half of the stake burns, half is the winner's; the fee stays where it is."""
+    """Defeat a result: a quarter of the stake is the winner's; the fee stays where it is."""
     ledger.move(executor, BURNED, burn_of(stake_wei))
-    ledger.move(executor, winner, reward_of(stake_wei))
+    ledger.move(executor, winner, reward_of(Wei(stake_wei)))
 
 
 def lose_challenge(
-    ledger: Ledger, terms: Terms, challenger: str, executor: str, bond_wei: int, moves: int
+    ledger: Ledger, challenger: str, executor: str, bond_wei: int, refund_wei: int
 ) -> None:
     """Settle a lost game: the executor's moves are refunded out of the bond, the rest burns."""
-    refund = min(moves * terms.constants.game.move_refund_wei, bond_wei // 2)
+    refund = min(refund_wei, bond_wei // 2)
     ledger.move(challenger, executor, refund)
     ledger.move(challenger, BURNED, bond_wei - refund)
 

@@ -194,7 +194,7 @@ def stakes(assumed: Assumptions) -> None:
             f"paid to {gwei:,.0f} gwei"
         )
     heading("what a stake costs, and how many results it carries (window alone)")
-    window = terms.constants.market.window_seconds
+    window = terms.window_seconds
     bound = terms.floor_wei * assumed.yearly_rate * window / YEAR_SECONDS
     a_day = DAY_SECONDS / window
     print(

@@ -41,13 +41,13 @@ def foreign_truth(world: World, sybils: int) -> Loss:
 
 def _refuted(world: World, sybils: int, executor: str) -> Loss:
     ledger, terms, price = Ledger(), world.terms, world.gas_price_wei
-    moves = terms.executor_turns
+    refund = terms.refund_wei(price)
     for live in range(sybils):
         turns = max(0, terms.challenger_turns - 1)
         attack_gas = terms.copy_gas + terms.open_gas + turns * terms.dissect_gas
         ledger.spend_gas(OWNER, attack_gas, price)
         ledger.spend_gas(executor, terms.defence_gas, price)
-        lose_challenge(ledger, terms, OWNER, executor, terms.bond_wei(live), moves)
+        lose_challenge(ledger, OWNER, executor, terms.bond_wei(live), refund)
     return Loss(-ledger.of(OWNER), -ledger.of(HONEST))
 
 

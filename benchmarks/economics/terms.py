@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bisection.dissection import worst_dissections
@@ -14,8 +15,10 @@ from fisherman.cost import (
     OPEN_GAS_EACH,
     PROVE_GAS,
     gas_to_the_end,
+    reward_of,
 )
 from infernet.chain.deploy import PRODUCTION, Constants
+from infernet.chain.records import Wei
 
 ETHER = 10**18
 GWEI = 10**9
@@ -29,6 +32,8 @@ FORFEIT_GAS = 40_000
 TIMEOUT_GAS = 65_000
 # The scale of bonds: one more eighth for each live game.
 _BOND_SCALE = 8
+# The unit in which a game counts its refund, and the most that it counts.
+_REFUND_UNIT_WEI, _MOST_UNITS = 10**12, 65_535
 
 # Steps of one run: a perceptron, a small network, ResNet50.
 PERCEPTRON_STEPS = 64
@@ -46,7 +51,8 @@ class Terms:
     @property
     def floor_wei(self) -> int:
         """Return the least stake of a claim."""
-        return self.constants.stake_per_bit_wei * self.steps.bit_length()
+        c = self.constants
+        return c.stake_base_wei + c.stake_per_bit_wei * self.steps.bit_length()
 
     @property
     def dissections(self) -> int:
@@ -54,23 +60,40 @@ class Terms:
         return worst_dissections(self.steps, self.constants.game.arity)
 
     @property
+    def run_seconds(self) -> int:
+        """Return what a run adds to clocks, openings, claims and windows."""
+        return self.constants.game.run_seconds(self.steps)
+
+    @property
     def clock_seconds(self) -> int:
         """Return each player's time for a whole game."""
-        game = self.constants.game
-        return min(game.clock_seconds + self.steps // game.steps_per_clock_second, (1 << 24) - 1)
+        return self.constants.game.clock_seconds + self.run_seconds
+
+    @property
+    def open_seconds(self) -> int:
+        """Return the longest time from a commit to its opening."""
+        return self.constants.game.open_seconds + self.run_seconds
+
+    @property
+    def assert_seconds(self) -> int:
+        """Return the longest time from a claim to its result."""
+        return self.constants.market.assert_seconds + self.run_seconds
+
+    @property
+    def window_seconds(self) -> int:
+        """Return how long a result can be challenged."""
+        return self.constants.market.window_seconds + self.run_seconds
 
     @property
     def most_dispute_seconds(self) -> int:
         """Return the longest time from a commit to a verdict."""
-        game = self.constants.game
-        moves = self.dissections * game.grace_seconds
-        return game.open_seconds + 2 * self.clock_seconds + moves
+        moves = self.dissections * self.constants.game.grace_seconds
+        return self.open_seconds + 2 * self.clock_seconds + moves
 
     @property
     def most_seconds_to_finality(self) -> int:
         """Return the longest time from an assertion to its end, whatever anyone does."""
-        market = self.constants.market
-        windows = 2 * market.window_seconds + market.reveal_seconds
+        windows = 2 * self.window_seconds + self.constants.market.reveal_seconds
         return windows + self.most_dispute_seconds
 
     @property
@@ -129,6 +152,13 @@ class Terms:
         end = PROVE_GAS if proves else TIMEOUT_GAS
         return dissections * self.dissect_gas + end + SETTLE_GAS
 
+    def refund_wei(self, price_wei: int) -> int:
+        """Return the refund of an executor's whole game, before the limit of half a bond."""
+        proves = self.dissections % 2
+        game, dissections = self.constants.game, self.executor_turns - proves
+        moves = [game.dissection_gas] * dissections + [game.proof_gas] * proves
+        return refund_of(moves, price_wei)
+
     @property
     def task_gas(self) -> int:
         """Return the executor's gas of a task that nobody challenges."""
@@ -139,11 +169,12 @@ class Terms:
         return min(self.constants.game.arity, self.steps)
 
 
-def reward_of(stake_wei: int) -> int:
-    """Return what a slashed stake pays the winner; the rest of it burns."""
-    return stake_wei // 2
+def refund_of(moves_gas: Iterable[int], price_wei: int) -> int:
+    """Return what a game counts as the refund of moves, each by its gas, at one base fee."""
+    units = sum(gas * price_wei // _REFUND_UNIT_WEI for gas in moves_gas)
+    return min(units, _MOST_UNITS) * _REFUND_UNIT_WEI
 
 
 def burn_of(stake_wei: int) -> int:
-    """Return what burns of a slashed stake: the larger half."""
-    return stake_wei - reward_of(stake_wei)
+    """Return what burns of a slashed stake."""
+    return stake_wei - reward_of(Wei(stake_wei))

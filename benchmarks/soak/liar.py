@@ -102,9 +102,11 @@ class FalseDefence(Defence):
     def _move(
         self, challenge: ChallengeFound, result: AssertionFound, record: GameRecord, look: Look
     ) -> bool:
-        is_turn = record.status is GameStatus.EXECUTOR_TURN
-        if is_turn and is_silent(self._book.kind_of(result.task_id), record.executor_moves):
-            return False
+        if record.status is GameStatus.EXECUTOR_TURN:
+            cuts = self._means.contracts.games.dissections(challenge.game_id)
+            moves = sum(not cut.by_challenger for cut in cuts)
+            if is_silent(self._book.kind_of(result.task_id), moves):
+                return False
         return super()._move(challenge, result, record, look)
 
 

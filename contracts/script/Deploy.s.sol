@@ -48,7 +48,7 @@ contract Deploy {
         provers[8] = new TableProver();
         provers[9] = new TokenProver();
         OneStepProof verifier = new OneStepProof(provers);
-        registry = new ModelRegistry(0.1 ether, 0.05 ether);
+        registry = new ModelRegistry(0.1 ether, 0.3 ether, 0.05 ether);
         vault = new StakeManager();
         market = new TaskMarket(vault, registry, guardian, marketConstants());
         game = new DisputeGame(vault, market, verifier, gameConstants());
@@ -63,7 +63,7 @@ contract Deploy {
             assertSeconds: 1 hours,
             revealSeconds: 2 hours,
             claimPenaltyBps: 1000,
-            revealBondWei: 0.25 ether
+            revealBaseFeeWei: 100 gwei
         });
     }
 
@@ -76,7 +76,8 @@ contract Deploy {
             stepsPerClockSecond: 50_000_000,
             bondBaseWei: 0.02 ether,
             bondPerDissectionWei: 0.005 ether,
-            moveRefundWei: 0.002 ether
+            dissectionGas: 83_000,
+            proofGas: 300_000
         });
     }
 }

@@ -37,7 +37,7 @@ contract DisputeGame is DisputeSettlement {
         c.executor = t.executor;
         c.count = index + 1;
         c.unopened += 1;
-        uint40 openDeadline = uint40(block.timestamp + _openSeconds);
+        uint40 openDeadline = uint40(block.timestamp + _openSeconds + _runSecondsOf(t.steps));
         entry.turn = Turn(0, 0, openDeadline, 0, 0, index, 0, GameStatus.Committed);
         entry.claim = commitment;
         entry.challenger = msg.sender;
@@ -56,7 +56,7 @@ contract DisputeGame is DisputeSettlement {
         uint256 parts = DissectionLib.partsOf(t.steps, _arity);
         if (hashes.length != parts) revert WrongHashCount(hashes.length, parts);
         bytes32 finalHash = hashes[parts - 1];
-        Turn memory turn = _beginOpening(gameId, entry, salt, finalHash, t.finalHash);
+        Turn memory turn = _beginOpening(gameId, entry, salt, finalHash, t);
 
         uint256 clock = _clockOf(t.steps);
         turn.length = t.steps;
@@ -74,7 +74,7 @@ contract DisputeGame is DisputeSettlement {
         bytes32 assertionId = entry.assertionId;
         ITaskMarket.Terms memory t = market.terms(assertionId);
         if (t.steps != 1) revert OnlyDissectionIsLegal(0, t.steps);
-        Turn memory turn = _beginOpening(gameId, entry, salt, finalHash, t.finalHash);
+        Turn memory turn = _beginOpening(gameId, entry, salt, finalHash, t);
 
         (bytes32 preHash, bytes32 postHash) = oneStepProof.prove(t.programRoot, t.iterations, 0, proof);
         if (preHash != t.initialHash) revert WrongPreState(preHash, t.initialHash);
@@ -129,7 +129,7 @@ contract DisputeGame is DisputeSettlement {
 
         bool byChallenger = turn.status == GameStatus.ChallengerTurn;
         emit StepProved(gameId, byChallenger, turn.start, preHash, postHash);
-        if (!byChallenger) turn.executorMoves += 1;
+        if (!byChallenger) _refund(turn, _proofGas);
         _decide(gameId, entry, turn, c, byChallenger);
     }
 
@@ -153,7 +153,7 @@ contract DisputeGame is DisputeSettlement {
         // A commit that could still open when the assertion fell is spared, not forfeited.
         if (_isSpared(turn, c.voidedAt)) revert AssertionVoid(assertionId);
         turn.status = GameStatus.Lost;
-        turn.executorMoves = 1;
+        _refund(turn, _dissectionGas);
         entry.turn = turn;
         c.unopened -= 1;
         emit CommitForfeited(gameId);
@@ -166,7 +166,7 @@ contract DisputeGame is DisputeSettlement {
         Entry storage entry,
         bytes32 salt,
         bytes32 finalHash,
-        bytes32 assertedHash
+        ITaskMarket.Terms memory t
     ) private returns (Turn memory turn) {
         turn = entry.turn;
         bytes32 assertionId = entry.assertionId;
@@ -175,9 +175,9 @@ contract DisputeGame is DisputeSettlement {
         if (c.voidedAt != 0) revert AssertionVoid(assertionId);
         if (msg.sender != entry.challenger) revert NotMover(msg.sender, entry.challenger);
         if (block.timestamp > turn.deadline) revert DeadlinePassed(turn.deadline, block.timestamp);
-        uint256 committedAt = turn.deadline - _openSeconds;
+        uint256 committedAt = turn.deadline - _openSeconds - _runSecondsOf(t.steps);
         if (block.timestamp <= committedAt) revert OpenedInCommitBlock(committedAt);
-        if (finalHash == assertedHash) revert SameFinalHash(finalHash);
+        if (finalHash == t.finalHash) revert SameFinalHash(finalHash);
         bytes32 computed = _commitmentOf(assertionId, msg.sender, finalHash, salt);
         if (computed != entry.claim) revert WrongCommitment(computed, entry.claim);
         entry.claim = finalHash;
@@ -240,7 +240,7 @@ contract DisputeGame is DisputeSettlement {
         } else {
             if (left < turn.executorClock) turn.executorClock = uint24(left);
             opponentClock = turn.challengerClock;
-            turn.executorMoves += 1;
+            _refund(turn, _dissectionGas);
             turn.status = GameStatus.ChallengerTurn;
         }
         turn.deadline = uint40(block.timestamp + _graceSeconds + opponentClock);

@@ -8,7 +8,8 @@ import {DissectionLib} from "./libraries/DissectionLib.sol";
 
 /// @title What follows from verdicts: bonds, priority and reward. The moves are in DisputeGame.
 abstract contract DisputeSettlement is IDisputeGame {
-    /// @dev One slot: everything that a move reads and writes but the dissection's commitment.
+    /// @dev One slot: everything that a move reads and writes but the dissection's commitment. `refund`: due to the
+    /// executor if the challenger loses, in units of REFUND_UNIT.
     struct Turn {
         uint64 start;
         uint64 length;
@@ -16,7 +17,7 @@ abstract contract DisputeSettlement is IDisputeGame {
         uint24 executorClock;
         uint24 challengerClock;
         uint16 index;
-        uint8 executorMoves;
+        uint16 refund;
         GameStatus status;
     }
 
@@ -30,6 +31,7 @@ abstract contract DisputeSettlement is IDisputeGame {
     }
 
     uint256 private constant MAX_CLOCK_SECONDS = type(uint24).max;
+    uint256 private constant REFUND_UNIT = 1e12;
 
     IStakeManager public immutable vault;
     ITaskMarket public immutable market;
@@ -41,7 +43,8 @@ abstract contract DisputeSettlement is IDisputeGame {
     uint256 internal immutable _stepsPerClockSecond;
     uint256 internal immutable _bondBaseWei;
     uint256 internal immutable _bondPerDissectionWei;
-    uint256 internal immutable _moveRefundWei;
+    uint256 internal immutable _dissectionGas;
+    uint256 internal immutable _proofGas;
 
     mapping(bytes32 gameId => Entry) internal _games;
     mapping(bytes32 assertionId => Contest) internal _contests;
@@ -68,7 +71,8 @@ abstract contract DisputeSettlement is IDisputeGame {
         _stepsPerClockSecond = c.stepsPerClockSecond;
         _bondBaseWei = c.bondBaseWei;
         _bondPerDissectionWei = c.bondPerDissectionWei;
-        _moveRefundWei = c.moveRefundWei;
+        _dissectionGas = c.dissectionGas;
+        _proofGas = c.proofGas;
     }
 
     function settle(bytes32 gameId) external {
@@ -80,7 +84,7 @@ abstract contract DisputeSettlement is IDisputeGame {
         entry.bond = 0;
         address challenger = entry.challenger;
         if (turn.status == GameStatus.Lost) {
-            uint256 refund = turn.executorMoves * _moveRefundWei;
+            uint256 refund = turn.refund * REFUND_UNIT;
             if (refund > bond / 2) refund = bond / 2;
             if (refund != 0) vault.pay(challenger, c.executor, refund);
             vault.burn(challenger, bond - refund);
@@ -131,7 +135,7 @@ abstract contract DisputeSettlement is IDisputeGame {
         if (a.status == ITaskMarket.AssertionStatus.Pending) market.slash(assertionId);
         Entry storage entry = _games[candidate];
         address challenger = entry.challenger;
-        uint256 reward = a.stake / 2;
+        uint256 reward = market.rewardOf(a.stake);
         if (reward != 0) vault.pay(a.executor, challenger, reward);
         emit Rewarded(assertionId, candidate, challenger, reward);
         uint256 bond = entry.bond;
@@ -160,8 +164,8 @@ abstract contract DisputeSettlement is IDisputeGame {
             executorClock: t.executorClock,
             challengerClock: t.challengerClock,
             index: t.index,
-            executorMoves: t.executorMoves,
             status: t.status,
+            refund: uint96(t.refund * REFUND_UNIT),
             dissection: e.dissection,
             claim: e.claim,
             challenger: e.challenger,
@@ -192,12 +196,17 @@ abstract contract DisputeSettlement is IDisputeGame {
         return DissectionLib.dissectionsOf(steps, _arity);
     }
 
+    function runSeconds(uint64 steps) external view returns (uint256) {
+        return _runSecondsOf(steps);
+    }
+
     function clockFor(uint64 steps) external view returns (uint256) {
         return _clockOf(steps);
     }
 
     function maxDisputeSeconds(uint64 steps) external view returns (uint256) {
-        return _openSeconds + 2 * _clockOf(steps) + DissectionLib.dissectionsOf(steps, _arity) * _graceSeconds;
+        uint256 moves = DissectionLib.dissectionsOf(steps, _arity) * _graceSeconds;
+        return _openSeconds + _runSecondsOf(steps) + 2 * _clockOf(steps) + moves;
     }
 
     function constants() external view returns (Constants memory) {
@@ -209,7 +218,8 @@ abstract contract DisputeSettlement is IDisputeGame {
             stepsPerClockSecond: uint64(_stepsPerClockSecond),
             bondBaseWei: uint96(_bondBaseWei),
             bondPerDissectionWei: uint96(_bondPerDissectionWei),
-            moveRefundWei: uint96(_moveRefundWei)
+            dissectionGas: uint32(_dissectionGas),
+            proofGas: uint32(_proofGas)
         });
     }
 
@@ -238,9 +248,19 @@ abstract contract DisputeSettlement is IDisputeGame {
         return (base * (8 + live)) / 8;
     }
 
-    function _clockOf(uint256 steps) internal view returns (uint256) {
-        uint256 seconds_ = _clockSeconds + steps / _stepsPerClockSecond;
-        return seconds_ > MAX_CLOCK_SECONDS ? MAX_CLOCK_SECONDS : seconds_;
+    function _runSecondsOf(uint256 steps) internal view returns (uint256) {
+        return steps / _stepsPerClockSecond;
+    }
+
+    function _clockOf(uint256 steps) internal view returns (uint256 clock) {
+        clock = _clockSeconds + _runSecondsOf(steps);
+        if (clock > MAX_CLOCK_SECONDS) revert RunTooLong(steps, clock, MAX_CLOCK_SECONDS);
+    }
+
+    /// @dev Count what a move cost the executor, at today's base fee. What a unit leaves over is not worth a slot.
+    function _refund(Turn memory turn, uint256 gas) internal view {
+        uint256 due = turn.refund + (gas * block.basefee) / REFUND_UNIT;
+        turn.refund = due > type(uint16).max ? type(uint16).max : uint16(due);
     }
 
     function _commitmentOf(bytes32 assertionId, address challenger, bytes32 finalHash, bytes32 salt)

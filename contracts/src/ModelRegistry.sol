@@ -27,6 +27,7 @@ contract ModelRegistry is IModelRegistration {
     uint256 private constant ENTRY_BITS = 64;
 
     uint256 public immutable depositWei;
+    uint96 public immutable stakeBaseWei;
     uint96 public immutable stakePerBitWei;
 
     struct Model {
@@ -61,12 +62,14 @@ contract ModelRegistry is IModelRegistration {
     mapping(bytes32 programRoot => Model) private _models;
     mapping(address registrant => mapping(bytes32 programRoot => Pending)) private _pending;
 
-    constructor(uint256 depositWei_, uint96 stakePerBitWei_) {
-        // 63 digits of the largest number of steps must still fit a stake.
-        if (stakePerBitWei_ == 0 || stakePerBitWei_ > type(uint96).max / 63) {
+    constructor(uint256 depositWei_, uint96 stakeBaseWei_, uint96 stakePerBitWei_) {
+        // The base and 63 digits of the largest number of steps must still fit a stake.
+        if (stakeBaseWei_ > type(uint96).max / 64) revert InvalidConstant("stakeBaseWei", stakeBaseWei_);
+        if (stakePerBitWei_ == 0 || stakePerBitWei_ > type(uint96).max / 64) {
             revert InvalidConstant("stakePerBitWei", stakePerBitWei_);
         }
         depositWei = depositWei_;
+        stakeBaseWei = stakeBaseWei_;
         stakePerBitWei = stakePerBitWei_;
     }
 
@@ -133,7 +136,7 @@ contract ModelRegistry is IModelRegistration {
     function minimumStakeOf(uint256 steps) public view returns (uint96) {
         uint96 bits = 0;
         for (; steps != 0; steps >>= 1) ++bits;
-        return stakePerBitWei * bits;
+        return stakeBaseWei + stakePerBitWei * bits;
     }
 
     /// @dev Check a chunk and either complete the registration or keep it for the next call.

@@ -5,23 +5,20 @@ import {TaskRequests} from "./TaskRequests.sol";
 import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IStakeManager} from "./interfaces/IStakeManager.sol";
+import {CarriageLib} from "./libraries/CarriageLib.sol";
 import {MerkleLib} from "./libraries/MerkleLib.sol";
 import {StateLib} from "./libraries/StateLib.sol";
 
 /// @title Claims, assertions, reveal demands and finality.
 contract TaskMarket is TaskRequests {
     uint256 private constant BPS = 10_000;
-    /// @dev What a reveal costs besides its bytes, in bytes of calldata.
-    uint256 private constant REVEAL_OVERHEAD_BYTES = 4096;
 
     address private immutable _deployer;
     uint256 private immutable _windowSeconds;
     uint256 private immutable _assertSeconds;
     uint256 private immutable _revealSeconds;
     uint256 private immutable _claimPenaltyBps;
-    uint256 private immutable _revealBondWei;
-
-    IDisputeGame public game;
+    uint256 private immutable _revealBaseFeeWei;
 
     mapping(bytes32 assertionId => Assertion) private _assertions;
 
@@ -34,13 +31,13 @@ contract TaskMarket is TaskRequests {
         if (c.claimPenaltyBps == 0 || c.claimPenaltyBps > BPS) {
             revert InvalidConstant("claimPenaltyBps", c.claimPenaltyBps);
         }
-        if (c.revealBondWei == 0) revert InvalidConstant("revealBondWei", 0);
+        if (c.revealBaseFeeWei == 0) revert InvalidConstant("revealBaseFeeWei", 0);
         _deployer = msg.sender;
         _windowSeconds = c.windowSeconds;
         _assertSeconds = c.assertSeconds;
         _revealSeconds = c.revealSeconds;
         _claimPenaltyBps = c.claimPenaltyBps;
-        _revealBondWei = c.revealBondWei;
+        _revealBaseFeeWei = c.revealBaseFeeWei;
     }
 
     /// @notice Name the dispute game, once. After that the deployer has no power here.
@@ -56,9 +53,10 @@ contract TaskMarket is TaskRequests {
         if (t.status == TaskStatus.Claimed && block.timestamp > t.claimDeadline) _expireClaim(taskId, t);
         if (t.status != TaskStatus.Open) revert WrongTaskStatus(taskId, t.status);
         if (block.timestamp > t.deadline) revert DeadlinePassed(t.deadline, block.timestamp);
-        uint256 floor = registry.model(t.programRoot).minimumStake;
+        IModelRegistry.ModelInfo memory info = registry.model(t.programRoot);
+        uint256 floor = info.minimumStake;
         if (stake == 0 || stake < floor) revert StakeBelowFloor(stake, floor);
-        uint256 until = block.timestamp + _assertSeconds;
+        uint256 until = block.timestamp + _assertSeconds + game.runSeconds(_stepsOf(t, info));
         if (until > t.deadline) until = t.deadline;
         attempt = t.attempt + 1;
         t.status = TaskStatus.Claimed;
@@ -91,11 +89,12 @@ contract TaskMarket is TaskRequests {
         if (output.length != info.outputBytes) revert WrongOutputLength(output.length, info.outputBytes);
         bytes32 outputRoot = MerkleLib.rootOfBytes(output);
         assertionId = keccak256(abi.encode(taskId, attempt, msg.sender, outputRoot, halted));
-        uint40 windowEnd = uint40(block.timestamp + _windowSeconds);
+        uint64 steps = _stepsOf(t, info);
+        uint40 windowEnd = _windowFromNow(steps);
 
         Assertion storage a = _assertions[assertionId];
         a.taskId = taskId;
-        a.finalHash = StateLib.finalState(info, outputRoot, uint64(t.iterations * info.stepsPerIteration), halted);
+        a.finalHash = StateLib.finalState(info, outputRoot, steps, halted);
         a.executor = msg.sender;
         a.windowEnd = windowEnd;
         a.status = AssertionStatus.Pending;
@@ -127,7 +126,7 @@ contract TaskMarket is TaskRequests {
         if (!game.isVoided(assertionId)) revert NotVoided(assertionId);
         if (a.demand == DemandStatus.Open) {
             a.demand = DemandStatus.Closed;
-            vault.unlock(a.demander, _revealBondWei);
+            vault.unlock(a.demander, _revealBondOf(a.taskId));
         }
         _slash(assertionId, a);
     }
@@ -143,7 +142,7 @@ contract TaskMarket is TaskRequests {
         a.demander = msg.sender;
         emit RevealDemanded(assertionId, msg.sender, until);
         _depositValue();
-        vault.lock(msg.sender, _revealBondWei);
+        vault.lock(msg.sender, _revealBondOf(a.taskId));
     }
 
     function reveal(bytes32 assertionId, bytes calldata input) external {
@@ -152,20 +151,23 @@ contract TaskMarket is TaskRequests {
         if (block.timestamp > a.revealDeadline) revert DeadlinePassed(a.revealDeadline, block.timestamp);
         bytes32 taskId = a.taskId;
         Task storage t = _tasks[taskId];
-        uint256 needed = registry.model(t.programRoot).inputBytes;
+        IModelRegistry.ModelInfo memory info = registry.model(t.programRoot);
+        uint256 needed = info.inputBytes;
         if (input.length != needed) revert WrongInputLength(input.length, needed);
         bytes32 root = MerkleLib.rootOfBytes(input);
         if (root != t.inputRoot) revert WrongInputRoot(root, t.inputRoot);
-        uint40 windowEnd = uint40(block.timestamp + _windowSeconds);
+        uint40 windowEnd = _windowFromNow(_stepsOf(t, info));
         a.demand = DemandStatus.Revealed;
         a.windowEnd = windowEnd;
         t.inputAvailable = true;
         emit InputCarried(taskId, input);
         emit Revealed(assertionId, taskId, msg.sender, windowEnd);
-        // Paid by size: were it the whole bond, whoever hides small inputs would earn from every demand.
-        uint256 paid = (_revealBondWei * (REVEAL_OVERHEAD_BYTES + needed)) / (REVEAL_OVERHEAD_BYTES + MAX_INPUT_BYTES);
+        // Paid by what the bytes take: were it the whole bond, whoever hides inputs would earn from every demand.
+        uint256 bond = CarriageLib.mostGasOf(needed) * _revealBaseFeeWei;
+        uint256 paid = CarriageLib.gasOf(input) * block.basefee;
+        if (paid > bond) paid = bond;
         vault.pay(a.demander, msg.sender, paid);
-        if (paid != _revealBondWei) vault.unlock(a.demander, _revealBondWei - paid);
+        vault.unlock(a.demander, bond - paid);
     }
 
     function timeoutReveal(bytes32 assertionId) external {
@@ -178,7 +180,7 @@ contract TaskMarket is TaskRequests {
         game.voidByMarket(assertionId);
         emit RevealTimedOut(assertionId, demander);
         uint256 reward = _slash(assertionId, a);
-        vault.unlock(demander, _revealBondWei);
+        vault.unlock(demander, _revealBondOf(a.taskId));
         if (reward != 0) vault.pay(a.executor, demander, reward);
     }
 
@@ -197,7 +199,7 @@ contract TaskMarket is TaskRequests {
             pending: a.status == AssertionStatus.Pending,
             programRoot: t.programRoot,
             iterations: t.iterations,
-            steps: uint64(t.iterations * info.stepsPerIteration),
+            steps: _stepsOf(t, info),
             initialHash: StateLib.initialState(info, t.inputRoot),
             finalHash: a.finalHash
         });
@@ -214,8 +216,29 @@ contract TaskMarket is TaskRequests {
             assertSeconds: uint32(_assertSeconds),
             revealSeconds: uint32(_revealSeconds),
             claimPenaltyBps: uint16(_claimPenaltyBps),
-            revealBondWei: uint96(_revealBondWei)
+            revealBaseFeeWei: uint64(_revealBaseFeeWei)
         });
+    }
+
+    function revealBondFor(bytes32 assertionId) external view returns (uint256) {
+        return _revealBondOf(_assertions[assertionId].taskId);
+    }
+
+    function rewardOf(uint256 stake) public pure returns (uint256) {
+        return stake / 4;
+    }
+
+    function _windowFromNow(uint64 steps) private view returns (uint40) {
+        return uint40(block.timestamp + _windowSeconds + game.runSeconds(steps));
+    }
+
+    function _revealBondOf(bytes32 taskId) private view returns (uint256) {
+        return CarriageLib.mostGasOf(registry.model(_tasks[taskId].programRoot).inputBytes) * _revealBaseFeeWei;
+    }
+
+    /// @dev The registry bounds the product below 2^63.
+    function _stepsOf(Task storage t, IModelRegistry.ModelInfo memory info) private view returns (uint64) {
+        return uint64(t.iterations * info.stepsPerIteration);
     }
 
     function _requirePending(bytes32 assertionId) private view returns (Assertion storage a) {
@@ -234,10 +257,10 @@ contract TaskMarket is TaskRequests {
         if (stake != penalty) vault.unlock(executor, stake - penalty);
     }
 
-    /// @dev Burn the larger half of the stake, leave the rest locked for the winner and reopen the task.
+    /// @dev Burn three quarters of the stake, leave the rest locked for the winner and reopen the task.
     function _slash(bytes32 assertionId, Assertion storage a) private returns (uint256 reward) {
         uint256 stake = a.stake;
-        reward = stake / 2;
+        reward = rewardOf(stake);
         a.status = AssertionStatus.Slashed;
         _tasks[a.taskId].status = TaskStatus.Open;
         emit Slashed(a.taskId, assertionId, a.executor, stake - reward, reward);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDisputeGame} from "./interfaces/IDisputeGame.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IStakeManager} from "./interfaces/IStakeManager.sol";
 import {ITaskMarket} from "./interfaces/ITaskMarket.sol";
@@ -14,6 +15,7 @@ abstract contract TaskRequests is ITaskMarket {
     IStakeManager public immutable vault;
     IModelRegistry public immutable registry;
     address public immutable guardian;
+    IDisputeGame public game;
 
     bool public paused;
 
@@ -105,6 +107,8 @@ abstract contract TaskRequests is ITaskMarket {
         if (iterations == 0 || iterations > info.maxIterations) {
             revert IterationsOutOfRange(iterations, info.maxIterations);
         }
+        // Refuses a run that is longer than a clock can count.
+        game.clockFor(uint64(iterations * info.stepsPerIteration));
         inputBytes = info.inputBytes;
         if (inputBytes > MAX_INPUT_BYTES) revert InputTooLarge(inputBytes, MAX_INPUT_BYTES);
     }

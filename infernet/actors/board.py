@@ -72,7 +72,7 @@ def _unopened(
         assertion_of(terms),
         constants.arity,
         Clocks(clock, clock, Seconds(constants.grace_seconds)),
-        Seconds(record.deadline - constants.open_seconds),
+        Seconds(record.deadline - constants.open_seconds - constants.run_seconds(terms.steps)),
         Seconds(record.deadline),
         None,
     )

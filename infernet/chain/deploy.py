@@ -11,6 +11,7 @@ from .records import Address, GameConstants, MarketConstants, to_struct
 from .wallet import Wallet
 
 _MILLI_ETHER = 10**15
+_GWEI = 10**9
 # All contracts take 23 million; who cannot pay for all of them should not begin.
 _DEPLOYMENT_GAS = 28_000_000
 
@@ -19,11 +20,12 @@ _DEPLOYMENT_GAS = 28_000_000
 class Constants:
     """The parameters that a deployment fixes for ever (spec: dispute.md, "Economics").
 
-    `deposit_wei`: the cost of a registration; `stake_per_bit_wei`: the stake floor for each binary
-    digit of a program's number of steps.
+    `deposit_wei`: the cost of a registration; `stake_base_wei`: the stake floor of every program;
+    `stake_per_bit_wei`: what each binary digit of its number of steps adds.
     """
 
     deposit_wei: int
+    stake_base_wei: int
     stake_per_bit_wei: int
     market: MarketConstants
     game: GameConstants
@@ -35,13 +37,14 @@ class Constants:
 
 PRODUCTION = Constants(
     100 * _MILLI_ETHER,
+    300 * _MILLI_ETHER,
     50 * _MILLI_ETHER,
     MarketConstants(
         window_seconds=21_600,
         assert_seconds=3_600,
         reveal_seconds=7_200,
         claim_penalty_bps=1_000,
-        reveal_bond_wei=250 * _MILLI_ETHER,
+        reveal_base_fee_wei=100 * _GWEI,
     ),
     GameConstants(
         arity=28,
@@ -51,7 +54,8 @@ PRODUCTION = Constants(
         steps_per_clock_second=50_000_000,
         bond_base_wei=20 * _MILLI_ETHER,
         bond_per_dissection_wei=5 * _MILLI_ETHER,
-        move_refund_wei=2 * _MILLI_ETHER,
+        dissection_gas=83_000,
+        proof_gas=300_000,
     ),
 )
 
@@ -71,7 +75,8 @@ def deploy(wallet: Wallet, constants: Constants, guardian: Address | None = None
     block = chain.block_number() + 1
     provers = [create(wallet, name) for name in PROVERS]
     verifier = create(wallet, "OneStepProof", provers)
-    registry = create(wallet, "ModelRegistry", constants.deposit_wei, constants.stake_per_bit_wei)
+    floor = constants.stake_base_wei, constants.stake_per_bit_wei
+    registry = create(wallet, "ModelRegistry", constants.deposit_wei, *floor)
     vault = create(wallet, "StakeManager")
     market_values = _struct("TaskMarket", constants.market)
     guard = guardian or wallet.address

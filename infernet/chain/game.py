@@ -151,7 +151,7 @@ class Games(Contract):
         return self.send(wallet, "claimPriority", game_id, final, salt)
 
     def claim_reward(self, wallet: Wallet, assertion_id: AssertionId) -> Sent:
-        """Pay half of the slashed stake to the candidate."""
+        """Pay a quarter of the slashed stake to the candidate."""
         return self.send(wallet, "claimReward", assertion_id)
 
     def challenges(self, since_block: int = 0, **filters: object) -> list[ChallengeFound]:

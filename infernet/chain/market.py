@@ -141,7 +141,7 @@ class Market(Contract):
         return self.send(wallet, "finalise", assertion_id)
 
     def slash(self, wallet: Wallet, assertion_id: AssertionId) -> Sent:
-        """Burn half of the stake behind a defeated assertion and reopen its task."""
+        """Burn three quarters of the stake behind a defeated assertion and reopen its task."""
         return self.send(wallet, "slash", assertion_id)
 
     def reclaim_fee(self, wallet: Wallet, task_id: TaskId) -> Sent:

@@ -122,18 +122,25 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class MarketConstants:
-    """Parameters of the market; `claim_penalty_bps` in hundredths of a percent."""
+    """Parameters of the market; `claim_penalty_bps` in hundredths of a percent.
+
+    `reveal_base_fee_wei`: the highest base fee at which the bond of a demand pays for the bytes.
+    """
 
     window_seconds: int
     assert_seconds: int
     reveal_seconds: int
     claim_penalty_bps: int
-    reveal_bond_wei: int
+    reveal_base_fee_wei: int
 
 
 @dataclass(frozen=True, slots=True)
 class GameConstants:
-    """Parameters of the game; `arity` is the k of its dissections."""
+    """Parameters of the game; `arity` is the k of its dissections.
+
+    `dissection_gas`, `proof_gas`: what a move of an executor that wins is refunded, at the base fee
+    of its block.
+    """
 
     arity: int
     open_seconds: int
@@ -142,12 +149,20 @@ class GameConstants:
     steps_per_clock_second: int
     bond_base_wei: int
     bond_per_dissection_wei: int
-    move_refund_wei: int
+    dissection_gas: int
+    proof_gas: int
+
+    def run_seconds(self, steps: int) -> Seconds:
+        """Return what a run of so many steps adds to clocks, openings, claims and windows."""
+        return Seconds(steps // self.steps_per_clock_second)
 
 
 @dataclass(frozen=True, slots=True)
 class GameRecord:
-    """A game as the contract keeps it; `start` and `length` are of the last dissection."""
+    """A game as the contract keeps it; `start` and `length` are of the last dissection.
+
+    `refund`: of the executor's moves, should the challenger lose.
+    """
 
     start: int
     length: int
@@ -155,12 +170,12 @@ class GameRecord:
     executor_clock: Seconds
     challenger_clock: Seconds
     index: int
-    executor_moves: int
     status: GameStatus
     dissection: bytes
     claim: bytes
     challenger: Address
     bond: Wei
+    refund: Wei
     assertion_id: AssertionId
 
     def is_lost(self, voided_at: Seconds) -> bool:

@@ -30,8 +30,7 @@ class Registry(Contract):
 
     def floor(self, program: Program) -> Wei:
         """Return the least stake behind a task of a program, registered or not."""
-        steps = program.header.steps_per_iteration * program.header.max_iterations
-        return Wei(self.view("minimumStakeOf", steps))
+        return Wei(self.view("minimumStakeOf", program.header.most_steps))
 
     def checked(self, registrant: Address, root: ProgramRoot) -> int | None:
         """Return how many descriptors of a begun registration are checked; None: not begun."""

@@ -61,7 +61,7 @@ def constants_for(arity: int, steps: int) -> Constants:
     """Return production's parameters with periods that a watcher can wait for."""
     longer = steps // _STEPS_PER_SECOND
     window = _WINDOW_SECONDS + longer
-    market = MarketConstants(window, 120, 60, 1_000, PRODUCTION.market.reveal_bond_wei)
+    market = MarketConstants(window, 120, 60, 1_000, PRODUCTION.market.reveal_base_fee_wei)
     game = replace(
         PRODUCTION.game,
         arity=arity,
@@ -89,7 +89,7 @@ def staged(
     """Deploy, fund, and give everybody but the liar once they are ready."""
     supervisor.await_ready(*supervisor.pids())
     chain, header = network.chain(), scene.model.program.header
-    steps = header.steps_per_iteration * header.max_iterations
+    steps = header.most_steps
     contracts = network.found(chain, constants_for(scene.lie.arity, steps))
     network.fund(chain, list(accounts.values()))
     network.register(contracts, [scene.model])

@@ -12,7 +12,7 @@ from infernet.chain.contract import Contract
 from infernet.chain.deployment import Contracts
 from infernet.chain.feed import UNSETTLED_BLOCKS
 from infernet.chain.logs import Event
-from infernet.chain.records import Address, Seconds, Wei
+from infernet.chain.records import Address, ProgramRoot, Seconds, Wei
 from infernet.chain.stake import Balance
 
 from .scores import NO_BALANCE, NO_MINER, FishermanRecord, MinerRecord, Tally
@@ -104,6 +104,8 @@ class Scoreboard:
         self._settled = Tally(contracts.market_constants.assert_seconds)
         self._next = contracts.deployment.block
         self._seen: tuple[int, bytes] | None = None
+        # Of an iteration; a registered program never changes.
+        self._steps: dict[ProgramRoot, int] = {}
         self._standings: Standings | None = None
 
     def look(self) -> Standings:
@@ -165,13 +167,27 @@ class Scoreboard:
         """
         market, games = self._contracts.market_constants, self._contracts.game_constants
         if event.name == "Asserted":
-            return Seconds(event["windowEnd"] - market.window_seconds)
+            run = self._run_seconds(event["taskId"])
+            return Seconds(event["windowEnd"] - market.window_seconds - run)
         if event.name == "ChallengeCommitted":
-            return Seconds(event["openDeadline"] - games.open_seconds)
+            asserted = self._contracts.market.events("Asserted", assertionId=event["assertionId"])
+            run = self._run_seconds(asserted[0]["taskId"]) if asserted else 0
+            return Seconds(event["openDeadline"] - games.open_seconds - run)
         if event.name != "Claimed":
             return Seconds(0)
         requested = self._contracts.market.events("Requested", taskId=event["taskId"])
         if any(event["claimDeadline"] < each["deadline"] for each in requested):
-            return Seconds(event["claimDeadline"] - market.assert_seconds)
+            run = self._run_seconds(event["taskId"])
+            return Seconds(event["claimDeadline"] - market.assert_seconds - run)
         # The task ends before the claim's time does.
         return self._contracts.chain.block(event.block_number).timestamp
+
+    def _run_seconds(self, task_id: bytes) -> int:
+        """Return what a task's run adds to its periods, 0 for one that is not known."""
+        contracts = self._contracts
+        for request in contracts.market.events("Requested", taskId=task_id):
+            root = ProgramRoot(bytes(request["programRoot"]))
+            if root not in self._steps:
+                self._steps[root] = contracts.registry.info(root).steps_per_iteration
+            return contracts.game_constants.run_seconds(request["iterations"] * self._steps[root])
+        return 0

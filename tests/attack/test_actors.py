@@ -12,6 +12,7 @@ import pytest
 
 from executor.actor import Executor
 from fisherman.actor import Fisherman
+from fisherman.cost import reveal_price
 from infernet.actors.holdings import Run
 from infernet.chain.connection import Chain
 from infernet.chain.deployment import Contracts
@@ -134,7 +135,8 @@ def test_an_empty_purse_for_new_matters_does_not_lose_a_game_in_play(stage: Stag
 
 def test_whoever_hides_true_inputs_hardly_costs_a_watcher(stage: Stage) -> None:
     market, watcher = stage.contracts.market, stage.fisherman(stage.wallet())
-    bond = stage.contracts.market_constants.reveal_bond_wei
+    covered = Wei(stage.contracts.market_constants.reveal_base_fee_wei)
+    bond = reveal_price(len(stage.data), covered)
     for _ in range(3):
         task_id, hider = bare_task(stage, stage.data), stage.wallet()
         assert_truth(stage, task_id, hider)

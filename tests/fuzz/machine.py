@@ -159,7 +159,7 @@ def _require_steps(program: Program) -> None:
     if not _is_small(program):
         return
     memory = machine.start(program, random_input(program, np.random.default_rng(1)))
-    total = program.header.steps_per_iteration * program.header.max_iterations
+    total = program.header.most_steps
     accumulator, halted = 0, False
     for number in range(min(total, _MOST_STEPS)):
         at, iterations = Step(number), program.header.max_iterations

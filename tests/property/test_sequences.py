@@ -47,7 +47,7 @@ def require_fold(program: Program, data: np.ndarray) -> None:
 
 def require_final(program: Program, memory: LiveMemory, output: np.ndarray, halted: bool) -> None:
     """Check that memory is what the final state says."""
-    steps = program.header.steps_per_iteration * program.header.max_iterations
+    steps = program.header.most_steps
     root = tree_of_bytes(output).root
     final = final_state(program.header, root, steps, halted)
     assert final == State(Step(steps), halted, memory.root, 0)

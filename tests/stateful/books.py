@@ -53,9 +53,9 @@ def stakes(stage: Stage) -> None:
         if found["status"] == PENDING:
             at_stake[found["executor"]] += found["stake"]
         elif contest["candidate"] != bytes(32) and not contest["rewarded"]:
-            at_stake[found["executor"]] += found["stake"] // 2
+            at_stake[found["executor"]] += world.view("rewardOf", found["stake"])
         if found["demand"] == 1:
-            at_stake[found["demander"]] += world.view("TaskMarket.constants")["revealBondWei"]
+            at_stake[found["demander"]] += world.view("revealBondFor", assertion_id)
     for game_id, match in stage.mirror.matches.items():
         at_stake[match.challenger] += world.view("DisputeGame.game", game_id)["bond"]
     for account, locked in at_stake.items():

@@ -18,18 +18,21 @@ from infernet.chain.artifacts import PROVERS
 from interpreter.program import Program
 from tests.twin.evm import CALL_GAS, artifact
 
-ETHER = 10**18
+ETHER, GWEI = 10**18, 10**9
 FUNDS_WEI = 1000 * ETHER
 BEGINNING = 1_700_000_000
+# Refunds follow it; what the transactions themselves cost is left out.
+BASE_FEE_WEI = 20 * GWEI
 # A legal move is made or refused by the contract alone; gas below the floor is the node's matter.
 FAILED = re.compile(r"Revert \{.*output: 0x([0-9a-f]*)|Halt \{ reason: (OutOfGas)")
 CONTRACTS = ("StakeManager", "TaskMarket", "DisputeGame", "ModelRegistry")
-# windowSeconds, assertSeconds, revealSeconds, claimPenaltyBps, revealBondWei
-MARKET = (600, 300, 200, 1000, ETHER // 4)
-# arity, openSeconds, clockSeconds, graceSeconds, stepsPerClockSecond, then bonds and refund
+# windowSeconds, assertSeconds, revealSeconds, claimPenaltyBps, revealBaseFeeWei
+MARKET = (600, 300, 200, 1000, 100 * GWEI)
+# arity, openSeconds, clockSeconds, graceSeconds, stepsPerClockSecond, bonds, gas of refunds
 ARITY, OPEN, CLOCK, GRACE = 4, 120, 200, 20
-GAME = (ARITY, OPEN, CLOCK, GRACE, 50_000_000, ETHER // 50, ETHER // 200, ETHER // 500)
-REGISTRATION_WEI, STAKE_PER_BIT_WEI = ETHER // 10, ETHER // 20
+GAME = (ARITY, OPEN, CLOCK, GRACE, 50_000_000, ETHER // 50, ETHER // 200, 83_000, 300_000)
+REGISTRATION_WEI = ETHER // 10
+STAKE_BASE_WEI, STAKE_PER_BIT_WEI = 3 * ETHER // 10, ETHER // 20
 DEPLOYER = "0x" + "dd" * 20
 
 
@@ -100,7 +103,9 @@ class World:
         self.evm.set_balance(DEPLOYER, FUNDS_WEI)
         provers = [self._deploy(name) for name in PROVERS]
         verifier = self._deploy("OneStepProof", provers)
-        registry = self._deploy("ModelRegistry", REGISTRATION_WEI, STAKE_PER_BIT_WEI)
+        registry = self._deploy(
+            "ModelRegistry", REGISTRATION_WEI, STAKE_BASE_WEI, STAKE_PER_BIT_WEI
+        )
         vault = self._deploy("StakeManager")
         market = self._deploy("TaskMarket", vault, registry, guardian, MARKET)
         game = self._deploy("DisputeGame", vault, market, verifier, GAME)
@@ -180,5 +185,7 @@ class World:
         return address
 
     def _set_block(self) -> None:
-        block = BlockEnv(number=self.block, timestamp=self.now, gas_limit=10**9)
+        block = BlockEnv(
+            number=self.block, timestamp=self.now, gas_limit=10**9, basefee=BASE_FEE_WEI
+        )
         self.evm.set_block_env(block)

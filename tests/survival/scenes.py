@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fisherman.cost import reward_of
 from infernet.chain.records import AssertionStatus, TaskStatus
 from tests.stage import FEE
 
@@ -110,4 +111,4 @@ def _require_justice(story: Story) -> None:
     stake = town.contracts.registry.info(town.root).minimum_stake
     refunds = sum(e["paidToExecutor"] for e in town.contracts.games.events("GameSettled"))
     gained = gains(town, (story.watcher.address, story.miner.address))
-    assert gained == {story.watcher.address: stake // 2, story.miner.address: FEE + refunds}
+    assert gained == {story.watcher.address: reward_of(stake), story.miner.address: FEE + refunds}

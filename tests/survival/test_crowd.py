@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from fisherman.cost import reward_of
 from infernet.chain.records import AssertionStatus, TaskStatus, Wei
 from infernet.chain.wallet import in_ether
 from tests.anvil import Anvil
@@ -111,7 +112,7 @@ def test_the_first_of_many_honest_challengers_is_paid(anvil: Anvil, count: int) 
     assert not any(gained.values())
     asserted = town.contracts.market.assertion(found.assertion_id)
     assert asserted.status is AssertionStatus.SLASHED
-    assert rewarded["reward"] == town.contracts.registry.info(town.root).minimum_stake // 2
+    assert rewarded["reward"] == reward_of(town.contracts.registry.info(town.root).minimum_stake)
     assert cat.sent > count
     assert lost >= 0, "copying was worth it"
     voided = games.contest(found.assertion_id).voided_at

@@ -15,13 +15,14 @@ from typing import TypeVar
 import numpy as np
 
 from executor.inputs import Inputs
-from infernet.chain.market import MAX_INPUT_BYTES, AssertionFound, Request
+from fisherman.cost import reward_of
+from infernet.chain.market import AssertionFound, Request
 from infernet.chain.records import AssertionStatus, Seconds, TaskStatus
 from infernet.store.database import account_file, open_database
 from interpreter.merkle import tree_of_bytes
 from tests.anvil import Anvil
 from tests.programs import random_program
-from tests.stage import FEE
+from tests.stage import FEE, base_fee, reveal_gas
 
 from .accounts import START_WEI, require_balanced, worth
 from .player import Moment
@@ -96,7 +97,7 @@ def catch_a_lie(town: Town, folder: Path, dissections: int, kinds: tuple[str, ..
         assert asserted.status is AssertionStatus.SLASHED
         gas = require_once(town, watcher, *kinds)
         stake = town.contracts.registry.info(town.root).minimum_stake
-        assert worth(town, watcher.address) == START_WEI - gas + stake // 2
+        assert worth(town, watcher.address) == START_WEI - gas + reward_of(stake)
         require_balanced(town, liar.address, watcher.address, requester.address)
 
 
@@ -198,7 +199,7 @@ def test_fishermen_killed_everywhere_share_a_reward_rightly(anvil: Anvil, tmp_pa
         late_gas = require_once(town, late, *LATER)
         early_gas = require_once(town, early, *EARLIER)
         stake = town.contracts.registry.info(town.root).minimum_stake
-        assert worth(town, early.address) == START_WEI - early_gas + stake // 2
+        assert worth(town, early.address) == START_WEI - early_gas + reward_of(stake)
         assert worth(town, late.address) == START_WEI - late_gas
         require_balanced(town, liar.address, early.address, late.address, requester.address)
 
@@ -225,7 +226,7 @@ def test_a_fisherman_killed_everywhere_slashes_a_hidden_input(anvil: Anvil, tmp_
         players.play(is_slashed, watcher)
         let_finish(players, watcher)
         gas = require_once(town, watcher, *HIDDEN)
-        assert worth(town, watcher.address) == START_WEI - gas + stake // 2
+        assert worth(town, watcher.address) == START_WEI - gas + reward_of(stake)
         assert vault.balance(liar.address).total == 0
         require_balanced(town, liar.address, watcher.address, requester.address)
 
@@ -252,8 +253,8 @@ def test_an_executor_killed_everywhere_reveals_what_it_was_given(
         players.play(is_final, miner, watcher)
         let_finish(players, miner, watcher)
         gas = require_once(town, miner, *SHOWN)
-        bond = town.contracts.market_constants.reveal_bond_wei
-        paid = bond * (4_096 + len(town.data)) // (4_096 + MAX_INPUT_BYTES)
+        (revealed,) = market.events("Revealed", taskId=task_id)
+        paid = reveal_gas(town.data) * base_fee(town.chain, revealed.block_number)
         assert worth(town, miner.address) == START_WEI - gas + FEE + paid
         require_balanced(town, miner.address, watcher.address, requester.address)
 

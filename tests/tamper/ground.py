@@ -73,7 +73,8 @@ class Ground(Arena):
             "OneStepProof", [self._create(name).address for name in PROVERS]
         )
         # The arena pays its own deposit for a model; no row is about that one.
-        money = REGISTRATION_WEI, PRODUCTION.stake_per_bit_wei
+        floor = PRODUCTION.stake_base_wei, PRODUCTION.stake_per_bit_wei
+        money = REGISTRATION_WEI, *floor
         self.registry = self._create("ModelRegistry", *money)
         self.market, self.game = self.second_market()
         self.send("initialise", self.deployer, self.vault, self.market.address, self.game.address)

@@ -24,7 +24,7 @@ SPEC = "PRAGUE"
 SENDER = "0x" + "11" * 20
 BALANCE_WEI = 10**24
 DEPOSIT_WEI = 7
-STAKE_PER_BIT_WEI = 1000
+STAKE_BASE_WEI, STAKE_PER_BIT_WEI = 700, 1000
 CALL_GAS = 16_777_216
 # A revert carries data, running out of gas none; whatever else fails is a fault of the test.
 FAILURE = re.compile(r"Revert \{.*output: 0x(?P<output>[0-9a-f]*)|Halt \{ reason: OutOfGas")
@@ -87,7 +87,9 @@ class Contracts:
         provers = [self.deploy(name) for name in PROVERS]
         self.verifier = self.deploy("OneStepProof", ["address[10]"], [provers])
         self.registry = self.deploy(
-            "ModelRegistry", ["uint256", "uint96"], [DEPOSIT_WEI, STAKE_PER_BIT_WEI]
+            "ModelRegistry",
+            ["uint256", "uint96", "uint96"],
+            [DEPOSIT_WEI, STAKE_BASE_WEI, STAKE_PER_BIT_WEI],
         )
 
     def deploy(self, name: str, types: list[str] | None = None, values: Any = ()) -> str:

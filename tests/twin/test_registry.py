@@ -17,7 +17,7 @@ from tests import sequences
 from tests.programs import OPCODES, random_instruction_program, random_program
 from tests.property.test_totality import SPECIAL, mutated_program
 
-from .evm import DEPOSIT_WEI, STAKE_PER_BIT_WEI, Contracts, Reverted, selector
+from .evm import DEPOSIT_WEI, STAKE_BASE_WEI, STAKE_PER_BIT_WEI, Contracts, Reverted, selector
 
 Descriptors = list[bytes]
 
@@ -79,7 +79,8 @@ def test_valid_programs_register_with_what_the_market_needs(contracts: Contracts
         contracts.register(header.encode(), b"".join(descriptors_of(program)))
         assert contracts.model(program.root) == {
             "registered": True,
-            "minimumStake": STAKE_PER_BIT_WEI * header.steps_per_iteration.bit_length(),
+            "minimumStake": STAKE_BASE_WEI
+            + STAKE_PER_BIT_WEI * header.steps_per_iteration.bit_length(),
             "maxIterations": 1,
             "stepsPerIteration": header.steps_per_iteration,
             "inputBytes": header.input_type.byte_count,

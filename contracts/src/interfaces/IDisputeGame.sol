@@ -13,6 +13,8 @@ interface IDisputeGame {
         Won
     }
 
+    /// @dev `stepsPerClockSecond`: what a run adds to clocks, openings, claims and windows. `dissectionGas`, `proofGas`:
+    /// what a move of an executor that wins is refunded at its block's base fee.
     struct Constants {
         uint16 arity;
         uint32 openSeconds;
@@ -21,11 +23,13 @@ interface IDisputeGame {
         uint64 stepsPerClockSecond;
         uint96 bondBaseWei;
         uint96 bondPerDissectionWei;
-        uint96 moveRefundWei;
+        uint32 dissectionGas;
+        uint32 proofGas;
     }
 
     /// @dev `start` and `length`: range of the last dissection. `deadline`: of the opening, then of the turn.
-    /// `claim`: the commitment until the opening, then the final hash. `bond`: 0 once settled.
+    /// `claim`: the commitment until the opening, then the final hash. `bond`: 0 once settled. `refund`: of the executor's
+    /// moves, paid out of the bond of a challenger that loses.
     struct Game {
         uint64 start;
         uint64 length;
@@ -33,12 +37,12 @@ interface IDisputeGame {
         uint24 executorClock;
         uint24 challengerClock;
         uint16 index;
-        uint8 executorMoves;
         GameStatus status;
         bytes32 dissection;
         bytes32 claim;
         address challenger;
         uint96 bond;
+        uint96 refund;
         bytes32 assertionId;
     }
 
@@ -54,6 +58,7 @@ interface IDisputeGame {
     }
 
     error InvalidConstant(string name, uint256 value);
+    error RunTooLong(uint256 steps, uint256 clockSeconds, uint256 maximum);
     error NotMarket(address caller);
     error AssertionNotPending(bytes32 assertionId);
     error AssertionVoid(bytes32 assertionId);
@@ -156,7 +161,7 @@ interface IDisputeGame {
     /// @notice Replace the reward's candidate by an earlier committed game with the winner's final hash.
     function claimPriority(bytes32 gameId, bytes32 finalHash, bytes32 salt) external;
 
-    /// @notice Pay the candidate half of the slashed stake, slashing first when nobody has.
+    /// @notice Pay the candidate its share of the slashed stake, slashing first when nobody has.
     function claimReward(bytes32 assertionId) external;
 
     /// @notice Void an assertion that was slashed for a missing input. Market only.
@@ -179,6 +184,9 @@ interface IDisputeGame {
 
     /// @notice The most dissections that a game over `steps` steps has.
     function dissections(uint64 steps) external view returns (uint256);
+
+    /// @notice What a run of `steps` steps adds to clocks, openings, claims and windows, in seconds.
+    function runSeconds(uint64 steps) external view returns (uint256);
 
     /// @notice Each player's clock in seconds in a game over `steps` steps.
     function clockFor(uint64 steps) external view returns (uint256);

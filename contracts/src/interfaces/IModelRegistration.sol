@@ -53,12 +53,16 @@ interface IModelRegistration is IModelRegistry {
         view
         returns (bool begun, uint32 operators, uint128 steps);
 
-    /// @notice The stake floor in wei of a program with `steps` steps in all iterations together: `stakePerBitWei` for
-    /// each binary digit of the number of steps, since a dispute grows with its logarithm.
+    /// @notice The stake floor in wei of a program with `steps` steps in all iterations together: `stakeBaseWei`, since
+    /// every dispute commits, opens and proves, and `stakePerBitWei` for each binary digit of the number of steps, since
+    /// its dissections grow with the logarithm.
     function minimumStakeOf(uint256 steps) external view returns (uint96);
 
     /// @notice Wei that a registration costs.
     function depositWei() external view returns (uint256);
+
+    /// @notice Stake floor of every program before its digits, in wei.
+    function stakeBaseWei() external view returns (uint96);
 
     /// @notice Stake floor for each binary digit of a program's number of steps, in wei.
     function stakePerBitWei() external view returns (uint96);

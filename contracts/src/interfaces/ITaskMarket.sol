@@ -26,12 +26,13 @@ interface ITaskMarket {
         Closed
     }
 
+    /// @dev `revealBaseFeeWei`: the highest base fee at which a demand's bond pays for the bytes.
     struct Constants {
         uint32 windowSeconds;
         uint32 assertSeconds;
         uint32 revealSeconds;
         uint16 claimPenaltyBps;
-        uint96 revealBondWei;
+        uint64 revealBaseFeeWei;
     }
 
     struct TaskRequest {
@@ -181,7 +182,8 @@ interface ITaskMarket {
         bytes calldata signature
     ) external returns (bytes32 taskId);
 
-    /// @notice Lock `stake` (at least the model's floor) and get `assertSeconds` to assert a result alone.
+    /// @notice Lock `stake` (at least the model's floor) and get `assertSeconds`, and a run's time, to assert a
+    /// result alone.
     function claim(bytes32 taskId, uint96 stake) external payable returns (uint32 attempt);
 
     /// @notice Reopen a task whose claimant asserted nothing in time; part of its stake burns.
@@ -195,7 +197,7 @@ interface ITaskMarket {
     /// @notice Pay the executor of an assertion that was not defeated.
     function finalise(bytes32 assertionId) external;
 
-    /// @notice Burn half of the stake behind an assertion that lost a game and reopen its task.
+    /// @notice Burn three quarters of the stake behind an assertion that lost a game and reopen its task.
     function slash(bytes32 assertionId) external;
 
     /// @notice Release the fee of a task that nobody completed in time.
@@ -204,7 +206,7 @@ interface ITaskMarket {
     /// @notice Bond the demand that the input's bytes appear on chain.
     function demandReveal(bytes32 assertionId) external payable;
 
-    /// @notice Answer a demand with the input and take its bond.
+    /// @notice Answer a demand with the input; its bond pays the bytes at the block's base fee.
     function reveal(bytes32 assertionId, bytes calldata input) external;
 
     /// @notice Slash the executor of an assertion whose input was demanded and did not appear.
@@ -224,6 +226,12 @@ interface ITaskMarket {
 
     /// @notice The program that an assertion ran.
     function programOf(bytes32 assertionId) external view returns (bytes32 programRoot, uint32 iterations);
+
+    /// @notice Bond of a demand in wei.
+    function revealBondFor(bytes32 assertionId) external view returns (uint256);
+
+    /// @notice What a slashed stake pays who proved it false; the rest burns.
+    function rewardOf(uint256 stake) external pure returns (uint256);
 
     /// @notice The parameters fixed at deployment.
     function constants() external view returns (Constants memory);

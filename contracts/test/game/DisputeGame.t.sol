@@ -95,8 +95,8 @@ contract DisputeGameTest is GameFixture {
         game.forfeit(g);
         uint256 bond = game.game(g).bond;
         game.settle(g);
-        vm.assertEq(vault.burned(), bond - 0.002 ether, "burned");
-        vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + 0.002 ether, "executor");
+        vm.assertEq(vault.burned(), bond - 1660e12, "burned");
+        vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + 1660e12, "executor");
         vm.assertTrue(game.isClear(lie), "still blocked");
         vm.expectPartialRevert(IDisputeGame.WrongGameStatus.selector);
         game.forfeit(g);
@@ -436,7 +436,27 @@ contract DisputeGameTest is GameFixture {
         vm.assertEq(game.dissections(626), 5, "626");
         uint64 big = 5_000_000_000;
         vm.assertEq(game.clockFor(big), 3 hours + 100, "clock");
-        vm.assertEq(game.clockFor(type(uint64).max), type(uint24).max, "clamped");
         vm.assertEq(game.maxDisputeSeconds(625), 1 hours + 2 * 3 hours + 4 * 10 minutes, "bound");
+        uint256 longer = 1 hours + 100 + 2 * (3 hours + 100);
+        vm.assertEq(game.maxDisputeSeconds(big), longer + 14 * 10 minutes, "bound of a long run");
+    }
+
+    function test_a_clock_is_never_cut() public {
+        uint64 longest = (uint64(type(uint24).max) - 3 hours) * 50_000_000;
+        vm.assertEq(game.clockFor(longest), type(uint24).max, "longest");
+        vm.expectPartialRevert(IDisputeGame.RunTooLong.selector);
+        game.clockFor(longest + 50_000_000);
+    }
+
+    function test_an_opening_has_the_time_of_a_run() public {
+        registerSteps(5_000_000_000);
+        bytes32 a = assertLie();
+        bytes32 g = commitHash(a, CHALLENGER, "late", "s");
+        vm.assertEq(game.game(g).deadline, this.nowSeconds() + 1 hours + 100, "deadline");
+        vm.warp(uint256(game.game(g).deadline));
+        vm.expectPartialRevert(IDisputeGame.DeadlineNotPassed.selector);
+        game.forfeit(g);
+        skip(1);
+        game.forfeit(g);
     }
 }

@@ -19,7 +19,7 @@ contract DisputeMoneyTest is GameFixture {
         return freeOf(who) + lockedOf(who);
     }
 
-    function test_the_winner_gets_half_the_stake_and_its_bond() public {
+    function test_the_winner_gets_a_quarter_of_the_stake_and_its_bond() public {
         bytes32 a = assertLie();
         bytes32 g = startGame(a, honest(CHALLENGER));
         playOut(a, g, liar(EXECUTOR, 400), honest(CHALLENGER));
@@ -27,9 +27,9 @@ contract DisputeMoneyTest is GameFixture {
         game.claimReward(a);
         skip(1 hours + 1);
         game.claimReward(a);
-        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 2, "challenger");
+        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 4, "challenger");
         vm.assertEq(total(EXECUTOR), 1000 ether - STAKE, "executor");
-        vm.assertEq(vault.burned(), STAKE / 2, "burned");
+        vm.assertEq(vault.burned(), STAKE - STAKE / 4, "burned");
         vm.assertEq(uint256(market.assertion(a).status), uint256(ITaskMarket.AssertionStatus.Slashed), "slashed");
         vm.expectPartialRevert(IDisputeGame.NoReward.selector);
         game.claimReward(a);
@@ -45,14 +45,35 @@ contract DisputeMoneyTest is GameFixture {
         game.settle(g);
         playOut(a, g, honest(EXECUTOR), cheat);
         IDisputeGame.Game memory result = game.game(g);
-        uint256 refund = result.executorMoves * 0.002 ether;
-        vm.assertTrue(result.executorMoves > 0 && refund < result.bond / 2, "moves");
+        // Two dissections at BASE_FEE, each rounded down to a millionth of an ether.
+        vm.assertEq(result.refund, 2 * 1660e12, "refund");
+        vm.assertTrue(result.refund < result.bond / 2, "bound");
         game.settle(g);
-        vm.assertEq(total(EXECUTOR), 1000 ether + refund, "executor");
+        vm.assertEq(total(EXECUTOR), 1000 ether + result.refund, "executor");
         vm.assertEq(total(CHALLENGER), 1000 ether - result.bond, "challenger");
-        vm.assertEq(vault.burned(), result.bond - refund, "burned");
+        vm.assertEq(vault.burned(), result.bond - result.refund, "burned");
         skip(6 hours);
         market.finalise(a);
+    }
+
+    function test_refunds_follow_the_base_fee_up_to_half_a_bond() public {
+        uint256[3] memory fees = [uint256(1 gwei), 50 gwei, 100_000 gwei];
+        for (uint256 i = 0; i < 3; ++i) {
+            bytes32 a = assertTruth();
+            Player memory cheat = liar(CHALLENGER, 400);
+            vm.fee(fees[i]);
+            bytes32 g = startGame(a, cheat);
+            playOut(a, g, honest(EXECUTOR), cheat);
+            // A block's base fee counts when the move is made, not when the game is settled.
+            vm.fee(BASE_FEE);
+            IDisputeGame.Game memory result = game.game(g);
+            uint256 due = i == 2 ? uint256(65_535) * 1e12 : 2 * (83_000 * fees[i] / 1e12) * 1e12;
+            vm.assertEq(result.refund, due, "refund");
+            uint256 before = total(EXECUTOR);
+            game.settle(g);
+            uint256 paid = due < result.bond / 2 ? due : result.bond / 2;
+            vm.assertEq(total(EXECUTOR) - before, paid, "paid");
+        }
     }
 
     function test_an_executor_must_win_every_game() public {
@@ -141,7 +162,7 @@ contract DisputeMoneyTest is GameFixture {
         game.settle(g);
         skip(1 hours + 1);
         game.claimReward(a);
-        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 2, "first");
+        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 4, "first");
         vm.assertEq(freeOf(SYBIL), 1000 ether, "second");
     }
 
@@ -159,7 +180,7 @@ contract DisputeMoneyTest is GameFixture {
         vm.expectPartialRevert(IDisputeGame.DeadlinePassed.selector);
         game.claimPriority(first, truth, 0);
         game.claimReward(a);
-        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 2, "first");
+        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 4, "first");
     }
 
     function test_priority_needs_the_winners_hash_and_no_loss() public {
@@ -187,7 +208,7 @@ contract DisputeMoneyTest is GameFixture {
         game.claimPriority(fresh, truth, "s");
         skip(1 hours + 1);
         game.claimReward(a);
-        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 2, "winner");
+        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 4, "winner");
     }
 
     function test_an_earlier_commit_to_another_hash_has_no_priority() public {
@@ -204,13 +225,13 @@ contract DisputeMoneyTest is GameFixture {
 
     // both sides
 
-    function testFuzz_playing_both_sides_of_a_lie_burns_half_a_stake(uint256 divergence) public {
+    function testFuzz_playing_both_sides_of_a_lie_burns_three_quarters_of_a_stake(uint256 divergence) public {
         bytes32 a = assertLie();
         bytes32 g = startGame(a, honest(SYBIL));
         playOut(a, g, liar(EXECUTOR, uint64(bound(divergence, 0, STEPS - 1))), honest(SYBIL));
         skip(1 hours + 1);
         game.claimReward(a);
-        vm.assertEq(total(EXECUTOR) + total(SYBIL), 2000 ether - STAKE / 2, "cost");
+        vm.assertEq(total(EXECUTOR) + total(SYBIL), 2000 ether - (STAKE - STAKE / 4), "cost");
         vm.assertEq(total(REQUESTER), 1000 ether, "the requester keeps the fee");
     }
 
@@ -232,7 +253,7 @@ contract DisputeMoneyTest is GameFixture {
         game.timeout(g);
         skip(1 hours + 1);
         game.claimReward(a);
-        vm.assertEq(total(EXECUTOR), 1000 ether - STAKE / 2, "cost");
+        vm.assertEq(total(EXECUTOR), 1000 ether - (STAKE - STAKE / 4), "cost");
         vm.assertEq(lockedOf(EXECUTOR), 0, "locks");
     }
 

@@ -19,6 +19,7 @@ abstract contract GameFixture is TestBase {
     uint96 internal constant FEE = 1 ether;
     uint96 internal constant STAKE = 10 ether;
     uint256 internal constant START = 1_700_000_000;
+    uint256 internal constant BASE_FEE = 20 gwei;
 
     /// @dev Who states what: the truth, or the truth up to `divergence` and noise after it.
     struct Player {
@@ -53,6 +54,7 @@ abstract contract GameFixture is TestBase {
 
     function deploy(uint64 steps, uint16 arity) internal {
         vm.warp(START);
+        vm.fee(BASE_FEE);
         registry = new ToyRegistry();
         registerSteps(steps);
         verifier = new ToyStepProof(registry);
@@ -74,12 +76,12 @@ abstract contract GameFixture is TestBase {
     }
 
     function marketConstants() internal pure returns (ITaskMarket.Constants memory) {
-        return ITaskMarket.Constants(6 hours, 1 hours, 2 hours, 1000, 0.25 ether);
+        return ITaskMarket.Constants(6 hours, 1 hours, 2 hours, 1000, 100 gwei);
     }
 
     function gameConstants(uint16 arity) internal pure returns (IDisputeGame.Constants memory) {
         return IDisputeGame.Constants(
-            arity, 1 hours, 3 hours, 10 minutes, 50_000_000, 0.02 ether, 0.005 ether, 0.002 ether
+            arity, 1 hours, 3 hours, 10 minutes, 50_000_000, 0.02 ether, 0.005 ether, 83_000, 300_000
         );
     }
 
@@ -105,6 +107,16 @@ abstract contract GameFixture is TestBase {
             leaf[l] = sha256(b);
         }
         return sha256(abi.encode(sha256(abi.encode(leaf[0], leaf[1])), sha256(abi.encode(leaf[2], leaf[3]))));
+    }
+
+    /// @dev What a reveal is paid, as its definition reads.
+    function revealGas(bytes memory input) internal pure returns (uint256) {
+        uint256 zeros = 0;
+        for (uint256 i = 0; i < input.length; ++i) if (input[i] == 0) ++zeros;
+        uint256 others = input.length - zeros;
+        uint256 floor = 10 * zeros + 40 * others;
+        uint256 standard = 4 * zeros + 16 * others + 67_000 + 16 * input.length;
+        return 21_000 + (floor > standard ? floor : standard);
     }
 
     function newTask() internal returns (bytes32 taskId) {

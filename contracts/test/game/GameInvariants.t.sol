@@ -124,10 +124,10 @@ contract GameInvariantsTest is TestBase {
             if (who == a.executor) {
                 IDisputeGame.Contest memory c = game.contest(id);
                 if (a.status == ITaskMarket.AssertionStatus.Pending) sum += a.stake;
-                else if (c.candidate != 0 && !c.rewarded) sum += a.stake / 2;
+                else if (c.candidate != 0 && !c.rewarded) sum += market.rewardOf(a.stake);
             }
             if (who == a.demander && a.demand == ITaskMarket.DemandStatus.Open) {
-                sum += market.constants().revealBondWei;
+                sum += market.revealBondFor(id);
             }
         }
         for (uint256 i = 0; i < games; ++i) {
@@ -162,7 +162,7 @@ contract GameInvariantsTest is TestBase {
         (, uint256 assertions, uint256 games) = play.counts();
         for (uint256 i = 0; i < assertions; ++i) {
             ITaskMarket.Assertion memory a = market.assertion(play.assertions(i));
-            if (a.status == ITaskMarket.AssertionStatus.Slashed) owed += a.stake - a.stake / 2;
+            if (a.status == ITaskMarket.AssertionStatus.Slashed) owed += a.stake - market.rewardOf(a.stake);
         }
         for (uint256 i = 0; i < games; ++i) {
             bytes32 id = play.games(i);

@@ -232,7 +232,7 @@ contract TaskMarketTest is GameFixture {
         market.finalise(a);
         vm.prank(EXECUTOR);
         market.reveal(a, input);
-        uint256 paid = 0.25 ether * uint256(4096 + 600) / (4096 + 262_144);
+        uint256 paid = revealGas(input) * BASE_FEE;
         vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + paid, "poster");
         vm.assertEq(freeOf(CHALLENGER), 1000 ether - paid, "demander");
         vm.assertEq(market.assertion(a).windowEnd, this.nowSeconds() + 6 hours, "window");
@@ -241,6 +241,48 @@ contract TaskMarketTest is GameFixture {
         market.demandReveal(a);
         skip(6 hours + 1);
         market.finalise(a);
+    }
+
+    function test_a_reveal_is_paid_at_most_the_bond() public {
+        (bytes32 taskId, bytes memory input) = newBareTask();
+        bytes32 a = assertOutput(taskId, EXECUTOR, trueOutput(taskId));
+        uint256 bond = market.revealBondFor(a);
+        bytes memory dearest = new bytes(600);
+        for (uint256 i = 0; i < 600; ++i) dearest[i] = 0xff;
+        vm.assertEq(bond, revealGas(dearest) * 100 gwei, "bond");
+        vm.prank(CHALLENGER);
+        market.demandReveal(a);
+        vm.assertEq(lockedOf(CHALLENGER), bond, "locked");
+        vm.fee(1000 gwei);
+        vm.prank(EXECUTOR);
+        market.reveal(a, input);
+        vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + bond, "poster");
+        vm.assertEq(freeOf(CHALLENGER) + bond, 1000 ether, "demander");
+        vm.assertEq(lockedOf(CHALLENGER), 0, "still locked");
+    }
+
+    function test_claims_and_windows_have_the_time_of_a_run() public {
+        registerSteps(5_000_000_000);
+        (bytes32 taskId, bytes memory input) = newBareTask();
+        uint32 attempt = claimTask(taskId, EXECUTOR);
+        vm.assertEq(market.task(taskId).claimDeadline, this.nowSeconds() + 1 hours + 100, "claim");
+        bytes memory output = trueOutput(taskId);
+        vm.prank(EXECUTOR);
+        bytes32 a = market.assertResult(taskId, attempt, output, false);
+        vm.assertEq(market.assertion(a).windowEnd, this.nowSeconds() + 6 hours + 100, "window");
+        vm.prank(CHALLENGER);
+        market.demandReveal(a);
+        skip(60);
+        market.reveal(a, input);
+        vm.assertEq(market.assertion(a).windowEnd, this.nowSeconds() + 6 hours + 100, "window again");
+    }
+
+    function test_a_run_that_no_clock_can_count_is_refused() public {
+        registerSteps(1 << 62);
+        bytes memory input = inputOf(0);
+        vm.expectPartialRevert(IDisputeGame.RunTooLong.selector);
+        vm.prank(REQUESTER);
+        market.requestWithInput(PROGRAM, input, 1, FEE, taskDeadline(), 0);
     }
 
     function test_reveal_of_other_bytes_is_refused() public {
@@ -275,8 +317,8 @@ contract TaskMarketTest is GameFixture {
         skip(1);
         market.timeoutReveal(a);
         game.settle(g);
-        vm.assertEq(vault.burned(), STAKE / 2, "burned");
-        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 2, "demander");
+        vm.assertEq(vault.burned(), STAKE - STAKE / 4, "burned");
+        vm.assertEq(freeOf(CHALLENGER), 1000 ether + STAKE / 4, "demander");
         vm.assertEq(lockedOf(EXECUTOR) + lockedOf(CHALLENGER), 0, "locks");
         vm.expectPartialRevert(IDisputeGame.NoReward.selector);
         game.claimReward(a);

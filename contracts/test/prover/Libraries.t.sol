@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {CarriageLib} from "../../src/libraries/CarriageLib.sol";
 import {DotLib} from "../../src/libraries/DotLib.sol";
 import {Float32Lib} from "../../src/libraries/Float32Lib.sol";
 import {FrontierLib} from "../../src/libraries/FrontierLib.sol";
@@ -17,6 +18,21 @@ contract LibrariesTest is TestBase {
         int256 xZero = int256(zeros & 255) - (xSigned ? int256(128) : int256(0));
         int256 wZero = int256((zeros >> 8) & 255) - (wSigned ? int256(128) : int256(0));
         this.checkDot(bytesOf(seed, length), bytesOf(~seed, length), xSigned, xZero, wSigned, wZero);
+    }
+
+    function testFuzz_zerosAreCounted(bytes32 seed, uint256 length, uint256 share) public view {
+        length = bound(length, 0, 300);
+        bytes memory data = bytesOf(seed, length);
+        uint256 expected = 0;
+        for (uint256 i = 0; i < length; ++i) {
+            if (uint8(keccak256(abi.encode(seed, i))[0]) < share % 257) data[i] = 0;
+            if (data[i] == 0) ++expected;
+        }
+        vm.assertEq(this.zerosIn(data), expected, "zeros");
+    }
+
+    function zerosIn(bytes calldata data) external pure returns (uint256) {
+        return CarriageLib.zerosIn(data);
     }
 
     function test_dotOfTheLargestOperands() public view {

@@ -5,6 +5,7 @@ pragma solidity 0.8.37;
 interface Cheats {
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
+    function fee(uint256 baseFee) external;
     function deal(address who, uint256 wei_) external;
     function prank(address sender) external;
     function cool(address target) external;

@@ -11,6 +11,7 @@ import pytest
 
 from executor.actor import Executor
 from fisherman.actor import Fisherman
+from fisherman.cost import reveal_price, reward_of
 from infernet.actors.errors import UnregisteredModel
 from infernet.actors.holdings import hold
 from infernet.backend.errors import ConformanceError
@@ -98,7 +99,7 @@ def test_lie_is_slashed_and_the_fisherman_paid(stage: Stage, share: float) -> No
     assert stage.contracts.market.assertion(assertion_id).status is AssertionStatus.SLASHED
     assert stage.contracts.vault.balance(liar.address).total == 0
     free = stage.contracts.vault.balance(watcher.address).free
-    assert free >= stake // 2
+    assert free >= reward_of(stake)
     assert stage.contracts.vault.balance(watcher.address).locked == 0
     assert stage.contracts.market.task(task_id).status is TaskStatus.OPEN
 
@@ -176,8 +177,9 @@ def test_hidden_input_is_demanded_and_its_executor_slashed(stage: Stage) -> None
     settle_down(fisherman)
     assert market.task(task_id).status is TaskStatus.OPEN
     gained = stage.contracts.vault.balance(watcher.address)
-    bond = stage.contracts.market_constants.reveal_bond_wei
-    assert (gained.free, gained.locked) == (stake // 2 + bond, 0)
+    covered = Wei(stage.contracts.market_constants.reveal_base_fee_wei)
+    bond = reveal_price(stage.program.header.input_type.byte_count, covered)
+    assert (gained.free, gained.locked) == (reward_of(stake) + bond, 0)
 
 
 def test_executor_leaves_tasks_whose_input_it_could_not_reveal(stage: Stage) -> None:

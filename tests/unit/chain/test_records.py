@@ -14,7 +14,7 @@ from infernet.chain.records import (
     to_struct,
 )
 
-NAMES = ("windowSeconds", "assertSeconds", "revealSeconds", "claimPenaltyBps", "revealBondWei")
+NAMES = ("windowSeconds", "assertSeconds", "revealSeconds", "claimPenaltyBps", "revealBaseFeeWei")
 COMPONENTS = [{"name": name} for name in NAMES]
 
 
@@ -28,7 +28,7 @@ def test_record_goes_back_into_a_struct() -> None:
 
 
 def test_missing_field_is_refused_by_name() -> None:
-    with pytest.raises(DeploymentError, match="reveal_bond_wei"):
+    with pytest.raises(DeploymentError, match="reveal_base_fee_wei"):
         from_struct(MarketConstants, COMPONENTS[:4], (1, 2, 3, 4))
 
 

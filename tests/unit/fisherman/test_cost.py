@@ -26,9 +26,9 @@ RATE = Fraction(1, 10)
 AMOUNTS = st.integers(0, 10**21)
 
 
-def test_a_challenge_earns_half_the_stake_and_pays_gas_and_bound_money() -> None:
+def test_a_challenge_earns_a_quarter_of_the_stake_and_pays_gas_and_bound_money() -> None:
     bond = Wei(ETHER // 10)
-    verdict = weigh(Wei(5), bond, 1_000, GWEI, PRODUCTION.game, Fraction(0))
+    verdict = weigh(Wei(11), bond, 1_000, GWEI, PRODUCTION.game, Fraction(0))
     assert verdict.reward_wei == 2
     assert verdict.gas_wei == gas_to_the_end(1_000, 28) * GWEI
     assert (verdict.capital_wei, verdict.bound_wei) == (0, bond)
@@ -40,7 +40,7 @@ def test_profit_is_reward_less_cost_and_the_bond_is_no_cost(
     stake: int, bond: int, steps: int, price: int
 ) -> None:
     verdict = weigh(Wei(stake), Wei(bond), steps, Wei(price), PRODUCTION.game, RATE)
-    assert verdict.profit_wei == stake // 2 - verdict.cost_wei
+    assert verdict.profit_wei == stake // 4 - verdict.cost_wei
     # A tenth a year for hours is little; the whole bond never counts as spent.
     assert verdict.capital_wei <= bond // 1_000 + 1
     assert verdict.gas_wei == gas_to_the_end(steps, 28) * price
@@ -57,25 +57,32 @@ def test_a_longer_trace_never_costs_less(steps: int, arity: int) -> None:
 def test_the_floor_stake_of_a_resnet_pays_for_its_dispute_unless_gas_is_extreme(
     gwei: int, is_worth: bool
 ) -> None:
-    stake = Wei(26 * PRODUCTION.stake_per_bit_wei)
+    stake = Wei(PRODUCTION.stake_base_wei + 26 * PRODUCTION.stake_per_bit_wei)
     bond = Wei(50 * ETHER // 1_000)
     verdict = weigh(stake, bond, 38_900_000, Wei(gwei * GWEI), PRODUCTION.game, RATE)
     assert (verdict.profit_wei > 0) is is_worth
 
 
-def test_the_longest_input_costs_the_whole_reveal_bond() -> None:
-    bond = Wei(ETHER // 4)
-    assert reveal_price(262_144, bond) == bond
-    assert reveal_price(64, bond) == bond * 4_160 // 266_240
+def test_the_price_of_an_input_grows_with_its_bytes_and_the_base_fee() -> None:
+    assert reveal_price(262_144, GWEI) == (21_000 + 40 * 262_144) * GWEI
+    assert reveal_price(64, Wei(0)) == 0 < reveal_price(64, Wei(1)) == 88_000 + 32 * 64
+
+
+@pytest.mark.parametrize("gwei", [1, 100, 1_000])
+def test_a_demand_binds_what_the_dearest_covered_bytes_cost(gwei: int) -> None:
+    price, constants = Wei(gwei * GWEI), PRODUCTION.market
+    verdict = weigh_demand(Wei(ETHER), 1_000, price, constants, Fraction(0), Fraction(0))
+    assert verdict.bound_wei == reveal_price(1_000, Wei(100 * GWEI))
+    assert verdict.capital_wei == reveal_price(1_000, Wei(min(gwei, 100) * GWEI))
 
 
 def test_a_demand_is_worth_it_when_hidden_inputs_are_mostly_lies() -> None:
-    stake, constants = Wei(ETHER), PRODUCTION.market
+    stake, constants = Wei(ETHER // 10), PRODUCTION.market
     trusting = weigh_demand(stake, 262_144, GWEI, constants, Fraction(1, 10), RATE)
     wary = weigh_demand(stake, 262_144, GWEI, constants, Fraction(9, 10), RATE)
     assert trusting.profit_wei < 0 < wary.profit_wei
     certain = weigh_demand(stake, 262_144, GWEI, constants, Fraction(1), Fraction(0))
-    assert certain.profit_wei == ETHER // 2 - certain.gas_wei
+    assert certain.profit_wei == stake // 4 - certain.gas_wei
 
 
 def test_a_verdict_says_its_figures() -> None:

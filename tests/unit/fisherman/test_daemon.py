@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from fisherman.actor import Fisherman
+from fisherman.cost import reward_of
 from fisherman.policy import FishermanPolicy
 from infernet.actors.crew import Crew
 from infernet.actors.daemon import Pace, run
@@ -111,7 +112,7 @@ def test_several_lies_at_once_are_all_defeated_and_every_wei_is_there(town: Town
         balance = town.contracts.vault.balance(wallet.address)
         deposits = town.contracts.vault.events("Deposited", account=wallet.address)
         deposited = sum(event["amount"] for event in deposits)
-        assert (balance.locked, balance.free) == (0, deposited + 3 * (stake // 2))
+        assert (balance.locked, balance.free) == (0, deposited + 3 * reward_of(stake))
         assert diary.errors == []
 
 

@@ -8,11 +8,11 @@ import pytest
 from fisherman import cost
 from infernet.chain.game import commitment_of
 from infernet.chain.market import Request
-from infernet.chain.records import GameStatus, Seconds, Wei
+from infernet.chain.records import GameStatus, Seconds
 from infernet.chain.wallet import Sent
 from interpreter.merkle import tree_of_bytes
 from interpreter.program import Step
-from tests.stage import FEE, Stage, new_stage
+from tests.stage import FEE, Stage, base_fee, new_stage, reveal_gas
 from tests.unit.fisherman.lies import assert_all
 
 # A bound that is far off would let good challenges look too dear.
@@ -141,7 +141,9 @@ def test_the_price_of_bytes_is_the_contracts(stage: Stage) -> None:
         fisherman.tick()
         (found,) = market.assertions(taskId=task_id)
         before = stage.contracts.vault.balance(watcher.address).total
-        market.reveal(executor, found.assertion_id, stage.data)
+        sent = market.reveal(executor, found.assertion_id, stage.data)
         paid = before - stage.contracts.vault.balance(watcher.address).total
-        bond = Wei(stage.contracts.market_constants.reveal_bond_wei)
-        assert paid == cost.reveal_price(len(stage.data), bond)
+        price = base_fee(stage.chain, sent.block_number)
+        assert paid == reveal_gas(stage.data) * price
+        assert paid <= cost.reveal_price(len(stage.data), price) < paid * 1.1
+        assert sent.gas_used * 0.95 < reveal_gas(stage.data) <= sent.gas_used

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fisherman.cost import reward_of
 from fisherman.policy import FishermanPolicy, Mode
 from infernet.actors.holdings import Run
 from infernet.chain.records import AssertionStatus
@@ -72,7 +73,7 @@ def test_a_change_to_defensive_finishes_what_was_begun(stage: Stage) -> None:
     play_out(stage, lie, stage.fisherman(watcher, policy=DEFENSIVE))
     stake = stage.contracts.market.assertion(lie.assertion_id).stake
     balance = stage.contracts.vault.balance(watcher.address)
-    assert (balance.locked, balance.free >= stake // 2) == (0, True)
+    assert (balance.locked, balance.free >= reward_of(stake)) == (0, True)
     assert events(stage)[-1] == "reward_collected"
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from fisherman.cost import REVEAL_TIMEOUT_GAS, Verdict, gas_after_commit
+from fisherman.cost import REVEAL_TIMEOUT_GAS, Verdict, gas_after_commit, reward_of
 from fisherman.policy import FishermanPolicy
 from fisherman.purse import Purse
 from infernet.chain.fees import Prices
@@ -176,5 +176,5 @@ def test_nobody_is_relied_on_and_an_honest_second_gets_its_bond_back(
     bonds = [c.bond for c in stage.contracts.games.challenges()]
     limit = [bond + bond // 2 for bond in bonds]
     free = [stage.contracts.vault.balance(w.address).free for w in (first, second)]
-    assert free == [limit[0] + stake // 2, limit[1]]
+    assert free == [limit[0] + reward_of(stake), limit[1]]
     assert {"reward_collected", "bond_returned"} <= set(events(stage))

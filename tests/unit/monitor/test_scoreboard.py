@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from fisherman.cost import reward_of
 from infernet.chain.market import Request
 from infernet.chain.records import Address, Seconds
 from infernet.chain.wallet import Wallet
@@ -111,7 +112,7 @@ def test_each_player_has_the_record_of_what_it_did(cast):
     assert idle.lost_wei > 0 and liar.lost_wei > idle.lost_wei
     right, wrong = now.fishermen[cast.right], now.fishermen[cast.wrong]
     assert (right.challenges, right.won, right.lost, right.rewards) == (1, 1, 0, 1)
-    assert right.rewards_wei == liar.lost_wei // 2
+    assert right.rewards_wei == reward_of(liar.lost_wei)
     assert right.bonds_lost_wei == 0
     assert (wrong.challenges, wrong.won, wrong.lost, wrong.rewards) == (1, 0, 1, 0)
     assert wrong.bonds_lost_wei > 0

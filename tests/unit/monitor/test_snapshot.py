@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fisherman.cost import reward_of
 from infernet.chain.records import AssertionStatus, TaskStatus
 from infernet.monitor.observatory import Observatory
 from infernet.monitor.snapshot import Duty, Money, Role, Snapshot, Turn
@@ -124,7 +125,7 @@ def test_a_dispute_shows_turns_clocks_and_who_won(stage: Stage) -> None:
     won, lost = agrees(mine, stage), agrees(theirs, stage)
     stake = stage.contracts.registry.info(stage.root).minimum_stake
     assert (won.challenges, won.games_won, won.games_lost) == (1, 1, 0)
-    assert not won.disputes and won.money.rewards_wei == stake // 2
+    assert not won.disputes and won.money.rewards_wei == reward_of(stake)
     assert lost.tasks.slashed == 1 and lost.tasks.in_work == 0
     assert lost.money.slashed_wei == lost.money.lost_wei == stake
     status = stage.contracts.market.assertion(assertion.assertion_id).status
