@@ -204,6 +204,10 @@ abstract contract DisputeSettlement is IDisputeGame {
         return _clockOf(steps);
     }
 
+    function requireCountable(uint64 steps) external view {
+        _clockOf(steps);
+    }
+
     function maxDisputeSeconds(uint64 steps) external view returns (uint256) {
         uint256 moves = DissectionLib.dissectionsOf(steps, _arity) * _graceSeconds;
         return _openSeconds + _runSecondsOf(steps) + 2 * _clockOf(steps) + moves;

@@ -124,11 +124,10 @@ contract TaskMarket is TaskRequests {
     function slash(bytes32 assertionId) external {
         Assertion storage a = _requirePending(assertionId);
         if (!game.isVoided(assertionId)) revert NotVoided(assertionId);
-        if (a.demand == DemandStatus.Open) {
-            a.demand = DemandStatus.Closed;
-            vault.unlock(a.demander, _revealBondOf(a.taskId));
-        }
+        bool demanded = a.demand == DemandStatus.Open;
+        if (demanded) a.demand = DemandStatus.Closed;
         _slash(assertionId, a);
+        if (demanded) vault.unlock(a.demander, _revealBondOf(a.taskId));
     }
 
     function demandReveal(bytes32 assertionId) external payable {

@@ -107,8 +107,7 @@ abstract contract TaskRequests is ITaskMarket {
         if (iterations == 0 || iterations > info.maxIterations) {
             revert IterationsOutOfRange(iterations, info.maxIterations);
         }
-        // Refuses a run that is longer than a clock can count.
-        game.clockFor(uint64(iterations * info.stepsPerIteration));
+        game.requireCountable(uint64(iterations * info.stepsPerIteration));
         inputBytes = info.inputBytes;
         if (inputBytes > MAX_INPUT_BYTES) revert InputTooLarge(inputBytes, MAX_INPUT_BYTES);
     }

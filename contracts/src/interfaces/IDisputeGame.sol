@@ -191,6 +191,9 @@ interface IDisputeGame {
     /// @notice Each player's clock in seconds in a game over `steps` steps.
     function clockFor(uint64 steps) external view returns (uint256);
 
+    /// @notice Revert unless a clock can count a run of `steps` steps.
+    function requireCountable(uint64 steps) external view;
+
     /// @notice Bound in seconds from a commit to a verdict that anyone can claim.
     function maxDisputeSeconds(uint64 steps) external view returns (uint256);
 
