@@ -180,7 +180,7 @@ class Arena(Chain):
     def read_game(self, game_id: bytes) -> Game:
         """Rebuild a game from the contract's storage and its last dissection from the log."""
         stored = self.game.functions.game(game_id).call()
-        _, _, deadline, executor_clock, challenger_clock, _, _, status, root, *rest = stored
+        _, _, deadline, executor_clock, challenger_clock, _, status, root, *rest = stored
         assertion = self.assertion(bytes(rest[-1]))
         clocks = Clocks(Seconds(executor_clock), Seconds(challenger_clock), Seconds(GRACE_SECONDS))
         logs = self.events(self.game, "Dissected", gameId=game_id)
@@ -192,7 +192,8 @@ class Arena(Chain):
             last = Dissection(Step(said["start"]), end, tuple(Hash(bytes(h)) for h in hashes))
             assert last.commitment == bytes(root), "the log is not what the contract committed to"
         mover = Player.EXECUTOR if status == 2 else Player.CHALLENGER
-        opens_after, claimed = Seconds(deadline - OPEN_SECONDS), None
+        run = self.game.functions.runSeconds(assertion.steps).call()
+        opens_after, claimed = Seconds(deadline - OPEN_SECONDS - run), None
         verdict = self._verdict(game_id, status)
         arguments = (last, mover, clocks, Seconds(deadline), opens_after, claimed)
         return Game(assertion, self.arity, *arguments, len(logs), verdict)
