@@ -23,7 +23,7 @@ from bisection.game import Assertion, Player
 from infernet.chain.artifacts import PROVERS
 
 GAS_LIMIT = 16_700_000
-ETHER = 10**18
+ETHER, GWEI = 10**18, 10**9
 DEPOSIT_WEI = ETHER // 20
 OPEN_SECONDS = 3600
 GRACE_SECONDS = 60
@@ -66,11 +66,11 @@ class Chain:
         self.vault = self._create("StakeManager")
         provers = [self._create(name).address for name in PROVERS]
         self.verifier = self._create("OneStepProof", provers)
-        self.registry = self._create("ModelRegistry", DEPOSIT_WEI, ETHER // 50)
+        self.registry = self._create("ModelRegistry", DEPOSIT_WEI, 0, ETHER // 50)
         hour, window = 3600, 10**7
-        market = (window, hour, hour, 1000, ETHER // 4)
+        market = (window, hour, hour, 1000, 100 * GWEI)
         terms = (OPEN_SECONDS, clock_seconds, GRACE_SECONDS, 50_000_000)
-        game = (self.arity, *terms, ETHER // 50, ETHER // 200, 10**15)
+        game = (self.arity, *terms, ETHER // 50, ETHER // 200, 83_000, 300_000)
         vault, registry = self.vault.address, self.registry.address
         self.market = self._create("TaskMarket", vault, registry, self.deployer, market)
         addresses = (vault, self.market.address, self.verifier.address)
