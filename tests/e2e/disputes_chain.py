@@ -21,10 +21,12 @@ from web3.logs import DISCARD
 
 from bisection.game import Assertion, Player
 from infernet.chain.artifacts import PROVERS
+from tests.steady import BASE_FEE_WEI, steady_tester
 
 GAS_LIMIT = 16_700_000
 ETHER, GWEI = 10**18, 10**9
 DEPOSIT_WEI = ETHER // 20
+FEES = {"maxFeePerGas": 2 * BASE_FEE_WEI, "maxPriorityFeePerGas": GWEI}
 OPEN_SECONDS = 3600
 GRACE_SECONDS = 60
 PRODUCTION_ARITY = 28
@@ -50,7 +52,7 @@ class Chain:
     def __init__(self, arity: int = PRODUCTION_ARITY, clock_seconds: int = 600) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.provider = EthereumTesterProvider()
+            self.provider = EthereumTesterProvider(steady_tester())
             self.web3 = Web3(self.provider)
         self.deployer, self.requester, self.executor, self.challenger, *_ = self.web3.eth.accounts
         self.accounts = {Player.EXECUTOR: self.executor, Player.CHALLENGER: self.challenger}
@@ -90,7 +92,7 @@ class Chain:
                 self.errors[Web3.keccak(text=signature)[:4].hex()] = entry["name"]
         factory = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
         call = factory.constructor(*arguments)
-        digest = call.transact({"from": self.deployer, "gas": GAS_LIMIT})
+        digest = call.transact({"from": self.deployer, "gas": GAS_LIMIT, **FEES})
         receipt = self.web3.eth.get_transaction_receipt(digest)
         assert receipt["status"] == 1, f"{name} was not deployed"
         return self.web3.eth.contract(receipt["contractAddress"], abi=artifact["abi"])
@@ -102,7 +104,7 @@ class Chain:
     ) -> Sent:
         """Send one transaction; raise Refused with the contract's error if it reverts."""
         call = contract.functions[name](*arguments)
-        settings = {"from": sender, "gas": self.gas_limit, "value": value}
+        settings = {"from": sender, "gas": self.gas_limit, "value": value, **FEES}
         try:
             digest = call.transact(settings)
         except (TransactionFailed, ContractLogicError, Web3Exception) as error:
