@@ -69,9 +69,13 @@ abstract contract GameFixture is TestBase {
     }
 
     function registerSteps(uint64 steps) internal {
+        registerRuns(steps, 1);
+    }
+
+    function registerRuns(uint64 steps, uint32 maxIterations) internal {
         bytes32[] memory siblings = new bytes32[](1);
         registry.register(
-            PROGRAM, IModelRegistry.ModelInfo(true, STAKE, 1, steps, 600, 32, 1, 0, 1, siblings)
+            PROGRAM, IModelRegistry.ModelInfo(true, STAKE, maxIterations, steps, 600, 32, 1, 0, 1, siblings)
         );
     }
 
@@ -79,7 +83,7 @@ abstract contract GameFixture is TestBase {
         return ITaskMarket.Constants(6 hours, 1 hours, 2 hours, 1000, 100 gwei);
     }
 
-    function gameConstants(uint16 arity) internal pure returns (IDisputeGame.Constants memory) {
+    function gameConstants(uint16 arity) internal pure virtual returns (IDisputeGame.Constants memory) {
         return IDisputeGame.Constants(
             arity, 1 hours, 3 hours, 10 minutes, 50_000_000, 0.02 ether, 0.005 ether, 83_000, 300_000
         );
@@ -120,16 +124,24 @@ abstract contract GameFixture is TestBase {
     }
 
     function newTask() internal returns (bytes32 taskId) {
+        return newTask(1);
+    }
+
+    function newTask(uint32 iterations) internal returns (bytes32 taskId) {
         bytes memory input = inputOf(_nonce);
         vm.prank(REQUESTER);
-        taskId = market.requestWithInput(PROGRAM, input, 1, FEE, taskDeadline(), _nonce++);
+        taskId = market.requestWithInput(PROGRAM, input, iterations, FEE, taskDeadline(), _nonce++);
     }
 
     function newBareTask() internal returns (bytes32 taskId, bytes memory input) {
+        return newBareTask(1);
+    }
+
+    function newBareTask(uint32 iterations) internal returns (bytes32 taskId, bytes memory input) {
         input = inputOf(_nonce);
         bytes32 root = rootOfInput(input);
         vm.prank(REQUESTER);
-        taskId = market.request(PROGRAM, root, 1, FEE, taskDeadline(), _nonce++);
+        taskId = market.request(PROGRAM, root, iterations, FEE, taskDeadline(), _nonce++);
     }
 
     function taskDeadline() internal view virtual returns (uint40) {
@@ -142,15 +154,22 @@ abstract contract GameFixture is TestBase {
         );
     }
 
-    function claimTask(bytes32 taskId, address executor) internal returns (uint32 attempt) {
+    function claimTask(bytes32 taskId, address executor) internal virtual returns (uint32 attempt) {
         vm.prank(executor);
         return market.claim(taskId, STAKE);
     }
 
     function assertOutput(bytes32 taskId, address executor, bytes memory output) internal returns (bytes32) {
+        return assertOutput(taskId, executor, output, false);
+    }
+
+    function assertOutput(bytes32 taskId, address executor, bytes memory output, bool halted)
+        internal
+        returns (bytes32)
+    {
         uint32 attempt = claimTask(taskId, executor);
         vm.prank(executor);
-        return market.assertResult(taskId, attempt, output, false);
+        return market.assertResult(taskId, attempt, output, halted);
     }
 
     function assertTruth() internal returns (bytes32 assertionId) {
@@ -166,7 +185,7 @@ abstract contract GameFixture is TestBase {
         ITaskMarket.Assertion memory a = market.assertion(assertionId);
         ITaskMarket.Task memory task = market.task(a.taskId);
         IModelRegistry.ModelInfo memory info = registry.model(task.programRoot);
-        return ToyMachine.stateAt(info, task.inputRoot, info.stepsPerIteration, t);
+        return ToyMachine.stateAt(info, task.inputRoot, info.stepsPerIteration * task.iterations, t);
     }
 
     /// @dev State of step `t` as a player states it. An executor's lie must end where its assertion ends.

@@ -3,78 +3,127 @@ pragma solidity 0.8.37;
 
 import {IDisputeGame} from "../../src/interfaces/IDisputeGame.sol";
 import {ITaskMarket} from "../../src/interfaces/ITaskMarket.sol";
-import {GameFixture} from "./GameFixture.sol";
+import {RandomBoard} from "./RandomBoard.sol";
 
-/// @title Random play: three rogues do anything; an honest executor, challenger and requester answer in time.
+/// @title Random play: three rogues do anything; an honest executor, challenger and requesters answer in time.
 /// @dev Before time passes the honest side makes every move that is due, as a running node would.
-contract RandomPlay is GameFixture {
-    uint256 public constant ROGUES = 3;
-    /// @dev At k = 4 some disputes take two dissections and some three, so that either side may be the one to prove.
-    uint64 public constant STEPS = 20;
-
-    bytes32[] public tasks;
-    bytes32[] public assertions;
-    bytes32[] public games;
-    mapping(bytes32 gameId => uint256 seconds_) public committedAt;
-    mapping(bytes32 gameId => uint256 wei_) public bondOf;
-    mapping(bytes32 taskId => bytes input) private _inputs;
-    mapping(bytes32 gameId => Player) private _players;
-
-    uint256 public honestFailures;
-    uint256 public proofs;
-    uint256 public finals;
-    uint256 public priorities;
-    uint256[9] public upkeeps;
-    uint256 private _clock = START;
-    uint256 private _salt;
-
-    constructor() {
-        deploy(STEPS, 4);
-        for (uint256 i = 0; i < ROGUES; ++i) fund(rogue(i));
+contract RandomPlay is RandomBoard {
+    struct SignedRequest {
+        ITaskMarket.TaskRequest terms;
+        bytes input;
+        bytes signature;
     }
 
-    function taskDeadline() internal view override returns (uint40) {
-        return uint40(_clock + 2 days);
-    }
-
-    /// @dev A later call of a sequence may find the block's own time again; the play keeps its clock.
-    modifier timed() {
-        vm.warp(_clock);
-        _;
-    }
+    uint256 private constant MAX_TASKS = 24;
+    SignedRequest[] private _signed;
 
     // anyone
 
-    function requestTask(bool carried) external timed {
-        if (tasks.length == 24) return;
-        if (carried) {
-            tasks.push(newTask());
+    function requestTask(uint256 kind) external timed {
+        if (tasks.length == MAX_TASKS) return;
+        if (kind % 2 == 0) {
+            keepTask(newTask(iterationsOf(kind)));
         } else {
-            (bytes32 taskId, bytes memory input) = newBareTask();
+            (bytes32 taskId, bytes memory input) = newBareTask(iterationsOf(kind));
             _inputs[taskId] = input;
-            tasks.push(taskId);
+            keepTask(taskId);
         }
     }
 
-    function letTimePass(uint256 seconds_) external timed {
-        pass(1);
-        answer();
-        pass(bound(seconds_, 0, 40 minutes));
+    /// @dev A rogue sends what an honest requester signed, or sends it again.
+    function requestSigned(uint256 who, uint256 pick, uint256 kind) external timed {
+        if (_signed.length != 0 && kind / 4 % 3 == 0) {
+            replay(rogue(who), _signed[pick % _signed.length], kind % 2 == 0);
+            return;
+        }
+        if (tasks.length == MAX_TASKS) return;
+        bytes memory input = inputOf(++_salt);
+        ITaskMarket.TaskRequest memory r = ITaskMarket.TaskRequest(
+            PROGRAM, rootOfInput(input), iterationsOf(kind), FEE, taskDeadline(), uint64(_salt)
+        );
+        bytes memory signature = signed(KEY, r);
+        bool carried = kind % 2 == 0;
+        vm.prank(rogue(who));
+        bytes32 taskId = market.requestSigned(signer, r, carried ? input : bytes(""), signature);
+        _inputs[taskId] = input;
+        _signed.push(SignedRequest(r, input, signature));
+        ++reached[carried ? "a signed request with its input" : "a signed request by its input's root"];
+        keepTask(taskId);
     }
 
-    function letMuchTimePass(uint256 seconds_) external timed {
-        pass(1);
-        answer();
-        pass(bound(seconds_, 40 minutes, 6 hours));
+    /// @dev What was sent once is never taken again, with its input or without, whatever became of the task.
+    function replay(address sender, SignedRequest memory s, bool carried) private {
+        vm.prank(sender);
+        try market.requestSigned(signer, s.terms, carried ? s.input : bytes(""), s.signature) {
+            breach = "a signed request was taken twice";
+        } catch (bytes memory why) {
+            if (bytes4(why) == ITaskMarket.TaskExists.selector) ++reached["a replay refused, since its task exists"];
+            if (bytes4(why) == ITaskMarket.RequestsPaused.selector) ++reached["a request refused, since all are"];
+        }
     }
 
-    /// @dev One housekeeping call of a kind, on the first thing from `pick` on that allows it.
+    /// @dev The guardian stops requests and resumes them; nobody else can.
+    function setPaused(uint256 who, uint256 kind) external timed {
+        bool paused = kind % 3 == 0;
+        if (who % 2 == 0) {
+            vm.prank(GUARDIAN);
+            market.setPaused(paused);
+            succeed();
+            return;
+        }
+        vm.prank(someAccount(who / 2));
+        try market.setPaused(paused) {
+            breach = "requests were stopped or resumed by somebody else than the guardian";
+        } catch {
+            ++reached["a stop refused, since it is not the guardian's"];
+        }
+    }
+
+    function letTimePass(uint256 seconds_, uint256 fee) external timed {
+        pass(1);
+        answer();
+        passAt(bound(seconds_, 0, 40 minutes), fee);
+        succeed();
+    }
+
+    function letMuchTimePass(uint256 seconds_, uint256 fee) external timed {
+        pass(1);
+        answer();
+        passAt(bound(seconds_, 40 minutes, 3 hours), fee);
+        succeed();
+    }
+
+    function withdraw(uint256 who, uint256 amount) external timed {
+        address account = someAccount(who);
+        amount = bound(amount, 1, freeOf(account));
+        vm.prank(account);
+        vault.withdraw(amount);
+        succeed();
+    }
+
+    /// @dev For itself, or a gift to somebody else.
+    function deposit(uint256 who, uint256 whom, uint256 amount) external timed {
+        (address from, address to) = (someAccount(who), someAccount(whom));
+        amount = bound(amount, 1, from.balance);
+        vm.prank(from);
+        if (from == to) vault.deposit{value: amount}();
+        else vault.depositFor{value: amount}(to);
+        gifts[from] -= int256(amount);
+        gifts[to] += int256(amount);
+        ++reached[from == to ? "a deposit" : "a gift"];
+        succeed();
+    }
+
+    /// @dev One housekeeping call: of the first kind from `kind` on that is possible, on a thing from `pick` on.
     function upkeep(uint256 kind, uint256 pick) external timed {
-        kind %= 9;
-        uint256 things = kind < 2 ? tasks.length : kind < 6 ? assertions.length : games.length;
-        for (uint256 i = 0; i < things; ++i) {
-            if (tryUpkeep(kind, pick % things + i)) return;
+        for (uint256 k = 0; k < 9; ++k) {
+            if (upkeepOf((kind % 9 + k) % 9, pick)) return;
         }
+    }
+
+    function upkeepOf(uint256 kind, uint256 pick) private returns (bool done) {
+        uint256 things = kind < 2 ? tasks.length : kind < 6 ? assertions.length : games.length;
+        for (uint256 i = 0; i < things && !done; ++i) done = tryUpkeep(kind, pick % things + i);
     }
 
     function tryUpkeep(uint256 kind, uint256 pick) private returns (bool done) {
@@ -91,33 +140,53 @@ contract RandomPlay is GameFixture {
             game.forfeit.selector,
             game.settle.selector
         ];
+        uint256 burned = vault.burned();
         (done,) = target.call(abi.encodeWithSelector(selectors[kind], thing));
-        if (done) ++upkeeps[kind];
-        if (done && kind == 2) ++finals;
+        if (!done) return false;
+        ++reached[upkeepName(kind, market.paused())];
+        succeed();
+        if (kind == 0) ++expiries;
+        if (kind == 2) ++finals;
+        if (kind == 8) noteSettlement(thing, vault.burned() - burned);
     }
 
-    // the honest side
-
-    function honestExecution(uint256 pick) external timed {
-        bytes32 taskId = openTask(pick);
-        assertions.push(assertOutput(taskId, EXECUTOR, trueOutput(taskId)));
-    }
-
-    function honestChallenge(uint256 pick) external timed {
-        bytes32 a = openAssertion(pick);
-        if (market.terms(a).finalHash == truthAt(a, STEPS)) return;
-        challengeAs(a, honest(CHALLENGER));
+    /// @dev A claim that follows an expired one directly.
+    function takeOver(uint256 who, uint256 pick) external timed {
+        bytes32 taskId = expiredTask(pick);
+        if (who % 2 == 0) {
+            keepAssertion(assertOutput(taskId, EXECUTOR, trueOutput(taskId)), false);
+        } else {
+            claimTask(taskId, rogue(who));
+            succeed();
+        }
     }
 
     function anyPriority(uint256 pick) external timed {
         for (uint256 i = 0; i < games.length; ++i) {
             bytes32 g = someGame(pick % games.length + i);
             Player memory p = _players[g];
-            bytes32 finalHash = stateAt(game.game(g).assertionId, p, STEPS);
+            bytes32 a = game.game(g).assertionId;
+            bytes32 finalHash = stateAt(a, p, stepsOf(a));
             try game.claimPriority(g, finalHash, bytes32(p.noise)) {
-                ++priorities;
+                succeed();
                 return;
             } catch {}
+        }
+    }
+
+    // the honest side
+
+    function honestExecution(uint256 pick) external timed {
+        bytes32 taskId = openTask(pick);
+        keepAssertion(assertOutput(taskId, EXECUTOR, trueOutput(taskId)), false);
+    }
+
+    function honestChallenge(uint256 pick) external timed {
+        for (uint256 i = 0; i < assertions.length; ++i) {
+            bytes32 a = openAssertion(pick % assertions.length + i);
+            if (isTrue(a)) continue;
+            challengeAs(a, honest(CHALLENGER));
+            return;
         }
     }
 
@@ -148,70 +217,95 @@ contract RandomPlay is GameFixture {
 
     function owe(bytes32 a, bytes32 g, Player memory p) private {
         if (!playTurn(a, g, p)) ++honestFailures;
-        countProof(g);
+        noteProof(g);
     }
 
     // rogues
 
     function rogueClaim(uint256 who, uint256 pick) external timed {
         claimTask(openTask(pick), rogue(who));
+        succeed();
     }
 
-    function rogueAssertion(uint256 pick, bool lie) external timed {
+    /// @dev The truth, a false output, a run that is falsely said to have halted, or both.
+    function rogueAssertion(uint256 pick, uint256 kind) external timed {
+        bool halted = kind / 2 % 2 == 1;
         for (uint256 i = 0; i < tasks.length; ++i) {
             bytes32 taskId = someTask(pick % tasks.length + i);
             ITaskMarket.Task memory t = market.task(taskId);
             if (t.status != ITaskMarket.TaskStatus.Claimed) continue;
-            bytes memory output = lie ? new bytes(32) : trueOutput(taskId);
+            bytes memory output = kind % 2 == 1 ? new bytes(32) : trueOutput(taskId);
             vm.prank(t.executor);
-            assertions.push(market.assertResult(taskId, t.attempt, output, false));
+            keepAssertion(market.assertResult(taskId, t.attempt, output, halted), halted);
             return;
         }
     }
 
-    function rogueExecution(uint256 who, uint256 pick) external timed {
-        assertions.push(assertOutput(openTask(pick), rogue(who), new bytes(32)));
+    /// @dev A false output, or the true one of a run that is falsely said to have halted.
+    function rogueExecution(uint256 who, uint256 pick, uint256 kind) external timed {
+        bytes32 taskId = openTask(pick);
+        bool halted = kind % 2 == 1;
+        bytes memory output = halted ? trueOutput(taskId) : new bytes(32);
+        keepAssertion(assertOutput(taskId, rogue(who), output, halted), halted);
     }
 
-    function rogueChallenge(uint256 who, uint256 pick, uint64 divergence, bool truthful) external timed {
+    function rogueChallenge(uint256 who, uint256 pick, uint256 divergence, uint256 kind) external timed {
         bytes32 a = openAssertion(pick);
         address challenger = rogue(who);
         if (market.terms(a).executor == challenger) challenger = rogue(who + 1);
-        Player memory p = Player(challenger, truthful, divergence % STEPS, ++_salt);
+        Player memory p = Player(challenger, kind % 2 == 0, uint64(divergence % stepsOf(a)), ++_salt);
         challengeAs(a, p);
     }
 
-    function rogueOpening(uint256 pick) external timed {
+    /// @dev Most rogues open what they committed to and still can.
+    function rogueOpenings(uint256 which) external timed {
+        pass(1);
+        for (uint256 i = 0; i < games.length; ++i) {
+            IDisputeGame.Game memory state = game.game(games[i]);
+            bytes32 a = state.assertionId;
+            Player memory p = _players[games[i]];
+            bool closed = state.status != IDisputeGame.GameStatus.Committed || state.deadline < _clock;
+            if (closed || game.isVoided(a) || p.who == CHALLENGER || (which >> i) % 4 == 0) continue;
+            if (stateAt(a, p, stepsOf(a)) == market.terms(a).finalHash) continue;
+            openAs(a, games[i], p);
+            succeed();
+        }
+    }
+
+    /// @dev Most rogues whose turn it is play on, each by its own trace.
+    function rogueMoves(uint256 which, uint256 divergence) external timed {
+        for (uint256 i = 0; i < games.length; ++i) {
+            (bytes32 a, Player memory p) = rogueToMove(games[i], divergence);
+            if (p.who == address(0) || (which >> i) % 4 == 0) continue;
+            if (playTurn(a, games[i], p)) succeed();
+            noteProof(games[i]);
+        }
+    }
+
+    /// @dev A rogue whose turn it is names a random segment and states noise.
+    function rogueNoise(uint256 pick, uint256 segment, uint256 divergence) external timed {
         for (uint256 i = 0; i < games.length; ++i) {
             bytes32 g = someGame(pick % games.length + i);
-            IDisputeGame.Game memory state = game.game(g);
-            bool closed = state.status != IDisputeGame.GameStatus.Committed || state.deadline < _clock;
-            if (closed || game.isVoided(state.assertionId) || state.challenger == CHALLENGER) continue;
-            pass(1);
-            openAs(state.assertionId, g, _players[g]);
+            (bytes32 a, Player memory p) = rogueToMove(g, divergence);
+            if (p.who == address(0)) continue;
+            p = Player(p.who, false, uint64(divergence % stepsOf(a)), ++_salt);
+            if (playSegment(a, g, p, segment % boards[g].hashes.length)) succeed();
+            noteProof(g);
             return;
         }
     }
 
-    /// @dev The rogue whose turn it is plays a consistent trace, or a random segment and noise.
-    function rogueMove(uint256 pick, uint256 segment, uint64 divergence, bool consistent) external timed {
-        for (uint256 i = 0; i < games.length; ++i) {
-            bytes32 g = someGame(pick % games.length + i);
-            IDisputeGame.Game memory state = game.game(g);
-            if (game.isVoided(state.assertionId) || state.deadline < _clock) continue;
-            Player memory p = _players[g];
-            if (state.status == IDisputeGame.GameStatus.ExecutorTurn) {
-                p = Player(game.contest(state.assertionId).executor, false, divergence % STEPS, ++_salt);
-            } else if (state.status != IDisputeGame.GameStatus.ChallengerTurn) {
-                continue;
-            } else if (!consistent) {
-                p = Player(p.who, false, divergence % STEPS, ++_salt);
-            }
-            if (p.who == EXECUTOR || p.who == CHALLENGER) continue;
-            if (consistent) playTurn(state.assertionId, g, p);
-            else playSegment(state.assertionId, g, p, segment % boards[g].hashes.length);
-            countProof(g);
-            return;
+    /// @dev The rogue whose turn it is in a game, or nobody.
+    function rogueToMove(bytes32 g, uint256 divergence) private returns (bytes32 a, Player memory p) {
+        IDisputeGame.Game memory state = game.game(g);
+        a = state.assertionId;
+        if (game.isVoided(a) || state.deadline < _clock) return (a, p);
+        if (state.status == IDisputeGame.GameStatus.ChallengerTurn && state.challenger != CHALLENGER) {
+            p = _players[g];
+        }
+        address executor = game.contest(a).executor;
+        if (state.status == IDisputeGame.GameStatus.ExecutorTurn && executor != EXECUTOR) {
+            p = Player(executor, false, uint64(divergence % stepsOf(a)), ++_salt);
         }
     }
 
@@ -219,103 +313,15 @@ contract RandomPlay is GameFixture {
         bytes32 a = openAssertion(pick);
         vm.prank(rogue(who));
         market.demandReveal(a);
+        succeed();
     }
 
     function rogueReveal(uint256 who, uint256 pick) external timed {
         revealAs(rogue(who), openAssertion(pick));
+        succeed();
     }
 
-    function withdraw(uint256 who, uint256 amount) external timed {
-        address account = rogue(who);
-        amount = bound(amount, 1, freeOf(account) / 4);
-        vm.prank(account);
-        vault.withdraw(amount);
-    }
-
-    function deposit(uint256 who) external timed {
-        address account = rogue(who);
-        uint256 amount = account.balance;
-        vm.prank(account);
-        vault.deposit{value: amount}();
-    }
-
-    // shared
-
-    function challengeAs(bytes32 a, Player memory p) private {
-        if (games.length == 60) return;
-        bytes32 g = commitAs(a, p);
-        games.push(g);
-        _players[g] = p;
-        committedAt[g] = _clock;
-        bondOf[g] = game.game(g).bond;
-    }
-
-    function revealAs(address who, bytes32 a) private {
-        bytes memory input = _inputs[market.assertion(a).taskId];
-        vm.prank(who);
-        market.reveal(a, input);
-    }
-
-    function countProof(bytes32 g) private {
-        IDisputeGame.GameStatus status = game.game(g).status;
-        if (status != IDisputeGame.GameStatus.Lost && status != IDisputeGame.GameStatus.Won) return;
-        ++proofs;
-    }
-
-    function pass(uint256 seconds_) private {
-        _clock += seconds_;
-        vm.warp(_clock);
-    }
-
-    function someTask(uint256 pick) private view returns (bytes32) {
-        return tasks[pick % tasks.length];
-    }
-
-    function openTask(uint256 pick) private view returns (bytes32 taskId) {
-        for (uint256 i = 0; i < tasks.length; ++i) {
-            taskId = someTask(pick % tasks.length + i);
-            ITaskMarket.Task memory t = market.task(taskId);
-            if (t.status == ITaskMarket.TaskStatus.Open && t.deadline >= _clock) return taskId;
-        }
-    }
-
-    function openAssertion(uint256 pick) private view returns (bytes32 a) {
-        for (uint256 i = 0; i < assertions.length; ++i) {
-            a = someAssertion(pick % assertions.length + i);
-            ITaskMarket.Terms memory t = market.terms(a);
-            if (t.pending && t.windowEnd >= _clock && !game.isVoided(a)) return a;
-        }
-    }
-
-    function someAssertion(uint256 pick) private view returns (bytes32) {
-        return assertions[pick % assertions.length];
-    }
-
-    function someGame(uint256 pick) private view returns (bytes32) {
-        return games[pick % games.length];
-    }
-
-    function rogue(uint256 i) public pure returns (address) {
-        return address(uint160(0x7000 + (i % ROGUES)));
-    }
-
-    function accounts() external pure returns (address[] memory all) {
-        all = new address[](ROGUES + 3);
-        for (uint256 i = 0; i < ROGUES; ++i) all[i] = rogue(i);
-        all[ROGUES] = EXECUTOR;
-        all[ROGUES + 1] = CHALLENGER;
-        all[ROGUES + 2] = REQUESTER;
-    }
-
-    function system() external view returns (address, address, address) {
-        return (address(vault), address(market), address(game));
-    }
-
-    function counts() external view returns (uint256, uint256, uint256) {
-        return (tasks.length, assertions.length, games.length);
-    }
-
-    function isTrue(bytes32 a) external view returns (bool) {
-        return market.terms(a).finalHash == truthAt(a, STEPS);
+    function iterationsOf(uint256 kind) private pure returns (uint32) {
+        return kind / 2 % 2 == 0 ? 1 : 2;
     }
 }

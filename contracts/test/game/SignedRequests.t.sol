@@ -3,9 +3,9 @@ pragma solidity 0.8.37;
 
 import {IStakeManager} from "../../src/interfaces/IStakeManager.sol";
 import {ITaskMarket} from "../../src/interfaces/ITaskMarket.sol";
-import {GameFixture} from "./GameFixture.sol";
+import {RequestSigner} from "./RequestSigner.sol";
 
-contract SignedRequestsTest is GameFixture {
+contract SignedRequestsTest is RequestSigner {
     uint256 private constant KEY = uint256(keccak256("requester"));
     uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
     address private signer;
@@ -122,32 +122,5 @@ contract SignedRequestsTest is GameFixture {
     function wanted() private pure returns (ITaskMarket.TaskRequest memory r, bytes memory input) {
         input = inputOf(7);
         r = ITaskMarket.TaskRequest(PROGRAM, rootOfInput(input), 1, FEE, uint40(START + 1 days), 99);
-    }
-
-    function signed(uint256 key, ITaskMarket.TaskRequest memory r) private view returns (bytes memory) {
-        (uint8 v, bytes32 a, bytes32 s) = vm.sign(key, digestOf(r));
-        return abi.encodePacked(a, s, v);
-    }
-
-    /// @dev Written out from the standard, not by the library under test.
-    function digestOf(ITaskMarket.TaskRequest memory r) private view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("InferNet"),
-                keccak256("1"),
-                block.chainid,
-                address(market)
-            )
-        );
-        bytes32 content = keccak256(
-            abi.encode(
-                keccak256(
-                    "TaskRequest(bytes32 programRoot,bytes32 inputRoot,uint32 iterations,uint96 fee,uint40 deadline,uint64 nonce)"
-                ),
-                r
-            )
-        );
-        return keccak256(abi.encodePacked(hex"1901", domain, content));
     }
 }

@@ -9,6 +9,7 @@ interface Cheats {
     function deal(address who, uint256 wei_) external;
     function prank(address sender) external;
     function cool(address target) external;
+    function pauseGasMetering() external;
     function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
