@@ -25,7 +25,7 @@ DEMAND_GAS = 110_000
 REVEAL_TIMEOUT_GAS = 140_000
 
 # What a reveal is paid whose bytes are none of them zero (spec: dispute.md, "Availability").
-_REVEAL_GAS, _REVEAL_GAS_EACH = 88_000, 32
+_REVEAL_GAS, _REVEAL_GAS_EACH = 81_000, 32
 _TRANSACTION_GAS, _FLOOR_GAS_EACH = 21_000, 40
 _WEI_PER_ETHER = 10**18
 _YEAR_SECONDS = 365 * 24 * 3_600

@@ -46,7 +46,7 @@ def base_fee(chain: Chain, block_number: int) -> Wei:
 def reveal_gas(data: bytes) -> int:
     """Return the gas that a reveal of an input is paid (docs/spec/dispute.md, "Availability")."""
     zeros, others = data.count(0), len(data) - data.count(0)
-    standard = 4 * zeros + 16 * others + 67_000 + 16 * len(data)
+    standard = 4 * zeros + 16 * others + 60_000 + 16 * len(data)
     return 21_000 + max(standard, 10 * zeros + 40 * others)
 
 

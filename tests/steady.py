@@ -8,7 +8,8 @@ from eth.validation import validate_gas_limit
 from eth.vm.forks.prague import PragueVM
 from eth_tester import EthereumTester, PyEVMBackend
 
-BASE_FEE_WEI = 20 * 10**9
+# What transactions offer here unless they say otherwise.
+BASE_FEE_WEI = 10**9
 
 
 class _SteadyVM(PragueVM):
@@ -25,5 +26,5 @@ class _SteadyVM(PragueVM):
 
 
 def steady_tester() -> EthereumTester:
-    """Return a chain with a base fee of 20 gwei."""
+    """Return a chain with a base fee of 1 gwei."""
     return EthereumTester(backend=PyEVMBackend(vm_configuration=((0, _SteadyVM),)))

@@ -29,7 +29,7 @@ from .models import NAMES, make_models
 MINERS, LIARS = 3, 2
 # In ether. Everybody begins with the same in the wallet and in the vault; a liar loses a stake for
 # each lie.
-STAKE, BACKING, WALLET = 1, 600, 1_000
+STAKE, BACKING, WALLET = 2, 1_200, 2_000
 _START_SECONDS, _STOP_SECONDS = 120, 60
 # Clocks run in real time, with room for a machine that does more than this.
 _CONSTANTS = replace(

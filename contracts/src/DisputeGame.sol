@@ -58,6 +58,7 @@ contract DisputeGame is DisputeSettlement {
         bytes32 finalHash = hashes[parts - 1];
         Turn memory turn = _beginOpening(gameId, entry, salt, finalHash, t);
 
+        // The market takes no task whose clock is longer than a clock's type.
         uint256 clock = _clockOf(t.steps);
         turn.length = t.steps;
         turn.executorClock = uint24(clock);

@@ -204,8 +204,8 @@ abstract contract DisputeSettlement is IDisputeGame {
         return _clockOf(steps);
     }
 
-    function requireCountable(uint64 steps) external view {
-        _clockOf(steps);
+    function isCountable(uint64 steps) external view returns (bool) {
+        return _clockOf(steps) <= MAX_CLOCK_SECONDS;
     }
 
     function maxDisputeSeconds(uint64 steps) external view returns (uint256) {
@@ -256,9 +256,8 @@ abstract contract DisputeSettlement is IDisputeGame {
         return steps / _stepsPerClockSecond;
     }
 
-    function _clockOf(uint256 steps) internal view returns (uint256 clock) {
-        clock = _clockSeconds + _runSecondsOf(steps);
-        if (clock > MAX_CLOCK_SECONDS) revert RunTooLong(steps, clock, MAX_CLOCK_SECONDS);
+    function _clockOf(uint256 steps) internal view returns (uint256) {
+        return _clockSeconds + _runSecondsOf(steps);
     }
 
     /// @dev Count what a move cost the executor, at today's base fee. What a unit leaves over is not worth a slot.

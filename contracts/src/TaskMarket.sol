@@ -163,7 +163,8 @@ contract TaskMarket is TaskRequests {
         emit Revealed(assertionId, taskId, msg.sender, windowEnd);
         // Paid by what the bytes take: were it the whole bond, whoever hides inputs would earn from every demand.
         uint256 bond = CarriageLib.mostGasOf(needed) * _revealBaseFeeWei;
-        uint256 paid = CarriageLib.gasOf(input) * block.basefee;
+        uint256 gas = CarriageLib.isWholeTransaction() ? CarriageLib.gasOf(input) : CarriageLib.leastGasOf(needed);
+        uint256 paid = gas * block.basefee;
         if (paid > bond) paid = bond;
         vault.pay(a.demander, msg.sender, paid);
         vault.unlock(a.demander, bond - paid);

@@ -107,7 +107,8 @@ abstract contract TaskRequests is ITaskMarket {
         if (iterations == 0 || iterations > info.maxIterations) {
             revert IterationsOutOfRange(iterations, info.maxIterations);
         }
-        game.requireCountable(uint64(iterations * info.stepsPerIteration));
+        uint64 steps = uint64(iterations * info.stepsPerIteration);
+        if (!game.isCountable(steps)) revert RunTooLong(steps);
         inputBytes = info.inputBytes;
         if (inputBytes > MAX_INPUT_BYTES) revert InputTooLarge(inputBytes, MAX_INPUT_BYTES);
     }

@@ -11,7 +11,7 @@ _TEXT = """\
 [infernet]
 enabled = true
 models = ["digits"]     # `infernet model list` shows which there are
-stake = 1               # ether, locked per task until its result is final
+stake = 2               # ether, locked per task until its result is final
 max_tasks = 4           # tasks in work at once; stake x max_tasks is deposited on the first start
 
 [network]

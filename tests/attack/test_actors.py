@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from fisherman.actor import Fisherman
 from fisherman.cost import reveal_price
 from infernet.actors.holdings import Run
 from infernet.chain.connection import Chain
+from infernet.chain.deploy import PRODUCTION
 from infernet.chain.deployment import Contracts
 from infernet.chain.market import Request
 from infernet.chain.records import AssertionStatus, GameStatus, Seconds, TaskId, TaskStatus, Wei
@@ -28,7 +29,9 @@ GAS_MONEY = Wei(ETHER // 10)
 
 @pytest.fixture
 def stage() -> Stage:
-    return new_stage()
+    # A demand binds more than a small purse holds.
+    market = replace(PRODUCTION.market, reveal_base_fee_wei=10**13)
+    return new_stage(constants=replace(PRODUCTION, market=market))
 
 
 @dataclass(frozen=True, slots=True)

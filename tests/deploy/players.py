@@ -26,6 +26,8 @@ from tests.anvil import ETHER, Anvil, free_port
 
 MODEL = "digits"
 FEE = Wei(ETHER // 100)
+# In ether, of a miner for each task.
+STAKE = 2
 _START_SECONDS = 60
 
 
@@ -120,7 +122,7 @@ class Company:
             (folder / path).touch(mode=0o600)
             (folder / path).write_text(content)
         (folder / "miner.toml").write_text(
-            f'[infernet]\nenabled = true\nmodels = ["{MODEL}"]\nstake = 1\n'
+            f'[infernet]\nenabled = true\nmodels = ["{MODEL}"]\nstake = {STAKE}\n'
             f"max_tasks = {max_tasks}\n"
             f"[network]\nrpc = {json.dumps(urls or (self.anvil.url,))}\n"
             'contracts = "../contracts.json"\npoll_seconds = 0.2\n'

@@ -21,12 +21,11 @@ from web3.logs import DISCARD
 
 from bisection.game import Assertion, Player
 from infernet.chain.artifacts import PROVERS
-from tests.steady import BASE_FEE_WEI, steady_tester
+from tests.steady import steady_tester
 
 GAS_LIMIT = 16_700_000
 ETHER, GWEI = 10**18, 10**9
 DEPOSIT_WEI = ETHER // 20
-FEES = {"maxFeePerGas": 2 * BASE_FEE_WEI, "maxPriorityFeePerGas": GWEI}
 OPEN_SECONDS = 3600
 GRACE_SECONDS = 60
 PRODUCTION_ARITY = 28
@@ -92,7 +91,7 @@ class Chain:
                 self.errors[Web3.keccak(text=signature)[:4].hex()] = entry["name"]
         factory = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
         call = factory.constructor(*arguments)
-        digest = call.transact({"from": self.deployer, "gas": GAS_LIMIT, **FEES})
+        digest = call.transact({"from": self.deployer, "gas": GAS_LIMIT})
         receipt = self.web3.eth.get_transaction_receipt(digest)
         assert receipt["status"] == 1, f"{name} was not deployed"
         return self.web3.eth.contract(receipt["contractAddress"], abi=artifact["abi"])
@@ -104,7 +103,7 @@ class Chain:
     ) -> Sent:
         """Send one transaction; raise Refused with the contract's error if it reverts."""
         call = contract.functions[name](*arguments)
-        settings = {"from": sender, "gas": self.gas_limit, "value": value, **FEES}
+        settings = {"from": sender, "gas": self.gas_limit, "value": value}
         try:
             digest = call.transact(settings)
         except (TransactionFailed, ContractLogicError, Web3Exception) as error:

@@ -20,7 +20,7 @@ from infernet.chain.wallet import KeySigner, Wallet
 from infernet.store.checks import Coverage, coverage_of
 from infernet.store.database import account_file, open_database
 from tests.anvil import ETHER, Anvil, free_port
-from tests.deploy.players import Company, Player, company, wait_until
+from tests.deploy.players import STAKE, Company, Player, company, wait_until
 
 from .outpost import Process, RedisServer, process_of
 from .town import BRISK
@@ -148,8 +148,8 @@ def site(
 
 def _back(here: Company, miner: Player, tasks: int) -> Wei:
     """Deposit a miner's stake for so many tasks at a time."""
-    deposit = Wei(tasks * ETHER)
-    here.anvil.fund(miner.address, tasks + 100)
+    deposit = Wei(tasks * STAKE * ETHER)
+    here.anvil.fund(miner.address, tasks * STAKE + 100)
     wallet = Wallet(here.anvil.connect(), KeySigner.of_key(miner.key))
     here.contracts.vault.deposit(wallet, deposit)
     return deposit

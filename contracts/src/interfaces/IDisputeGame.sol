@@ -58,7 +58,6 @@ interface IDisputeGame {
     }
 
     error InvalidConstant(string name, uint256 value);
-    error RunTooLong(uint256 steps, uint256 clockSeconds, uint256 maximum);
     error NotMarket(address caller);
     error AssertionNotPending(bytes32 assertionId);
     error AssertionVoid(bytes32 assertionId);
@@ -191,8 +190,8 @@ interface IDisputeGame {
     /// @notice Each player's clock in seconds in a game over `steps` steps.
     function clockFor(uint64 steps) external view returns (uint256);
 
-    /// @notice Revert unless a clock can count a run of `steps` steps.
-    function requireCountable(uint64 steps) external view;
+    /// @notice Whether a clock can count a run of `steps` steps; the market refuses others.
+    function isCountable(uint64 steps) external view returns (bool);
 
     /// @notice Bound in seconds from a commit to a verdict that anyone can claim.
     function maxDisputeSeconds(uint64 steps) external view returns (uint256);

@@ -88,6 +88,7 @@ interface ITaskMarket {
     error AlreadyInitialised();
     error RequestsPaused();
     error UnknownModel(bytes32 programRoot);
+    error RunTooLong(uint256 steps);
     error IterationsOutOfRange(uint256 given, uint256 maximum);
     error DeadlinePassed(uint256 deadline, uint256 nowSeconds);
     error DeadlineNotPassed(uint256 deadline, uint256 nowSeconds);

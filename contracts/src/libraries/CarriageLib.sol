@@ -11,10 +11,23 @@ library CarriageLib {
     uint256 private constant PRICE_OF_ZERO = 4;
     uint256 private constant PRICE_OF_OTHER = 16;
     /// @dev Storage and accounts; and for each byte its hash, its count here and its place in a log.
-    uint256 private constant EXECUTION = 67_000;
+    uint256 private constant EXECUTION = 60_000;
     uint256 private constant EXECUTION_EACH = 16;
+    uint256 private constant LEAST_EXECUTION_EACH = 12;
 
-    /// @notice Gas of a reveal of these bytes.
+    /// @notice Whether this call is its whole transaction, so that the transaction paid for carrying what it is given.
+    /// @dev A contract may have made the bytes, or carried them once for many calls. So may an account with code
+    /// (EIP-7702), though it is the origin.
+    function isWholeTransaction() internal view returns (bool) {
+        return msg.sender == tx.origin && msg.sender.code.length == 0;
+    }
+
+    /// @notice Gas of a reveal by a contract: what is done with each byte, however it came.
+    function leastGasOf(uint256 length) internal pure returns (uint256) {
+        return LEAST_EXECUTION_EACH * length;
+    }
+
+    /// @notice Gas of a reveal of these bytes that is a whole transaction.
     function gasOf(bytes calldata input) internal pure returns (uint256) {
         uint256 zeros = zerosIn(input);
         return _gasOf(zeros, input.length - zeros);

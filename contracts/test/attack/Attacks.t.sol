@@ -27,7 +27,7 @@ contract AttacksTest is GameFixture {
             (bytes32 id, bytes memory input) = hide("");
             vm.prank(CHALLENGER);
             market.demandReveal(id);
-            vm.prank(EXECUTOR);
+            vm.prank(EXECUTOR, EXECUTOR);
             market.reveal(id, input);
             skip(6 hours + 1);
             market.finalise(id);
@@ -58,7 +58,7 @@ contract AttacksTest is GameFixture {
         bytes32 id = assertOutput(taskId, EXECUTOR, trueOutput(taskId));
         vm.prank(CHALLENGER);
         market.demandReveal(id);
-        vm.prank(EXECUTOR);
+        vm.prank(EXECUTOR, EXECUTOR);
         market.reveal(id, input);
         vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + market.revealBondFor(id), "poster");
         vm.assertEq(freeOf(CHALLENGER) + market.revealBondFor(id), 1000 ether, "demander");
@@ -80,7 +80,7 @@ contract AttacksTest is GameFixture {
         market.demandReveal(id);
         uint256 before = freeOf(EXECUTOR);
         uint256 gasBefore = gasleft();
-        vm.prank(EXECUTOR);
+        vm.prank(EXECUTOR, EXECUTOR);
         market.reveal(id, input);
         // What a transaction pays besides: its base and four gas for each byte that is zero.
         uint256 spent = gasBefore - gasleft() + 21_000 + 4 * input.length;

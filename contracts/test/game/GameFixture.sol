@@ -119,7 +119,7 @@ abstract contract GameFixture is TestBase {
         for (uint256 i = 0; i < input.length; ++i) if (input[i] == 0) ++zeros;
         uint256 others = input.length - zeros;
         uint256 floor = 10 * zeros + 40 * others;
-        uint256 standard = 4 * zeros + 16 * others + 67_000 + 16 * input.length;
+        uint256 standard = 4 * zeros + 16 * others + 60_000 + 16 * input.length;
         return 21_000 + (floor > standard ? floor : standard);
     }
 

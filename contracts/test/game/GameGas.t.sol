@@ -14,7 +14,7 @@ abstract contract GasMeter is GameFixture {
         vm.cool(address(verifier));
         // The target of a transaction is warm.
         target.balance;
-        vm.prank(who);
+        vm.prank(who, who);
         uint256 before = gasleft();
         (bool success, bytes memory why) = target.call(data);
         uint256 execution = before - gasleft();

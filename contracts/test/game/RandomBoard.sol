@@ -117,7 +117,7 @@ abstract contract RandomBoard is RequestSigner {
 
     function revealAs(address who, bytes32 a) internal {
         bytes memory input = _inputs[market.assertion(a).taskId];
-        vm.prank(who);
+        vm.prank(who, who);
         market.reveal(a, input);
     }
 

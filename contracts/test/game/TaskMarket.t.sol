@@ -230,7 +230,7 @@ contract TaskMarketTest is GameFixture {
         skip(2 hours);
         vm.expectPartialRevert(ITaskMarket.WrongDemandStatus.selector);
         market.finalise(a);
-        vm.prank(EXECUTOR);
+        vm.prank(EXECUTOR, EXECUTOR);
         market.reveal(a, input);
         uint256 paid = revealGas(input) * BASE_FEE;
         vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + paid, "poster");
@@ -254,7 +254,7 @@ contract TaskMarketTest is GameFixture {
         market.demandReveal(a);
         vm.assertEq(lockedOf(CHALLENGER), bond, "locked");
         vm.fee(1000 gwei);
-        vm.prank(EXECUTOR);
+        vm.prank(EXECUTOR, EXECUTOR);
         market.reveal(a, input);
         vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + bond, "poster");
         vm.assertEq(freeOf(CHALLENGER) + bond, 1000 ether, "demander");
@@ -280,7 +280,7 @@ contract TaskMarketTest is GameFixture {
     function test_a_run_that_no_clock_can_count_is_refused() public {
         registerSteps(1 << 62);
         bytes memory input = inputOf(0);
-        vm.expectPartialRevert(IDisputeGame.RunTooLong.selector);
+        vm.expectPartialRevert(ITaskMarket.RunTooLong.selector);
         vm.prank(REQUESTER);
         market.requestWithInput(PROGRAM, input, 1, FEE, taskDeadline(), 0);
     }

@@ -6,8 +6,10 @@ interface Cheats {
     function warp(uint256 timestamp) external;
     function roll(uint256 number) external;
     function fee(uint256 baseFee) external;
+    function etch(address target, bytes calldata code) external;
     function deal(address who, uint256 wei_) external;
     function prank(address sender) external;
+    function prank(address sender, address origin) external;
     function cool(address target) external;
     function pauseGasMetering() external;
     function expectPartialRevert(bytes4 selector) external;

@@ -147,7 +147,7 @@ def test_a_dispute_is_followed_to_its_verdict_without_a_reload(browser, live_sce
         assert f"Step {step:,}" in page.locator(".sentence").inner_text()
         assert page.locator("#said").inner_text().startswith("Dispute: challenger won")
         scene.settle()
-        money = page.locator(".money .note", has_text="0.45 ETH burned, 0.45 ETH to the challenger")
+        money = page.locator(".money .note", has_text="0.9 ETH burned, 0.3 ETH to the challenger")
         money.wait_for()
         assert page.evaluate("window.isSamePage") is True
         page.context.close()

@@ -139,7 +139,8 @@ def test_stake_and_bond_of_a_dispute_add_up_and_went_where_the_rules_say(played)
     for purse in (stake, bond):
         parts = ("locked_wei", "burned_wei", "paid_wei", "returned_wei")
         assert sum(int(purse[part]) for part in parts) == int(purse["total_wei"]) > 0
-    assert int(stake["burned_wei"]) == int(stake["paid_wei"]) == int(stake["total_wei"]) // 2
+    assert int(stake["paid_wei"]) == int(stake["total_wei"]) // 4
+    assert int(stake["burned_wei"]) == int(stake["total_wei"]) * 3 // 4
     assert bond["returned_wei"] == bond["total_wei"]
 
 
@@ -149,7 +150,7 @@ def test_a_dispute_page_says_everything_that_its_pictures_show(played):
     for move in found["moves"]:
         assert f"{move['length']:,} steps from step {move['start']:,} on" in words
     assert found["instruction"]["sentence"] in words
-    assert "0.45 ETH burned, 0.45 ETH to the challenger" in words
+    assert "0.9 ETH burned, 0.3 ETH to the challenger" in words
     assert "infernet dispute replay" in words
 
 

@@ -204,7 +204,7 @@ def test_one_account_has_one_player_and_it_ends_in_order(
         process.kill()
         process.wait()
     assert run(["miner", "withdraw"]) == 0
-    assert "4 ETH taken out; 0 ETH stay locked" in capfd.readouterr().err
+    assert "8 ETH taken out; 0 ETH stay locked" in capfd.readouterr().err
 
 
 def test_nobody_else_reads_the_settings(made: Path) -> None:

@@ -94,7 +94,7 @@ def test_the_command_s_exit_code_says_whether_something_failed(
     monkeypatch.setenv("INFERNET_DATA_DIR", str(place.folder / "data"))
     settings = place.folder / "miner.toml"
     text = (
-        '[infernet]\nenabled = true\nmodels = ["digits"]\nstake = 1\nmax_tasks = 4\n[network]\n'
+        '[infernet]\nenabled = true\nmodels = ["digits"]\nstake = 2\nmax_tasks = 4\n[network]\n'
         f'rpc = ["{place.node.url}"]\ncontracts = "contracts.json"\n[wallet]\n'
         'keystore = "keystore.json"\npassphrase_file = "passphrase"\n'
         f"[metrics]\nport = {free_port()}\n"

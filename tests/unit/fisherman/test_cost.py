@@ -65,7 +65,7 @@ def test_the_floor_stake_of_a_resnet_pays_for_its_dispute_unless_gas_is_extreme(
 
 def test_the_price_of_an_input_grows_with_its_bytes_and_the_base_fee() -> None:
     assert reveal_price(262_144, GWEI) == (21_000 + 40 * 262_144) * GWEI
-    assert reveal_price(64, Wei(0)) == 0 < reveal_price(64, Wei(1)) == 88_000 + 32 * 64
+    assert reveal_price(64, Wei(0)) == 0 < reveal_price(64, Wei(1)) == 81_000 + 32 * 64
 
 
 @pytest.mark.parametrize("gwei", [1, 100, 1_000])

@@ -82,8 +82,8 @@ def test_nobody_begins_what_it_cannot_pay_to_the_end(stage: Stage) -> None:
     hide_input(stage)
     wallet = stage.wallet(0)
     bond = stage.contracts.game_constants.bond_base_wei
-    # Enough for the bond and the gas of the commit, not for the way to the end.
-    fund(stage, wallet, Wei(bond))
+    # Enough for the gas of a commit or a demand, not for their bonds.
+    fund(stage, wallet, Wei(bond // 4))
     fisherman = stage.fisherman(wallet)
     assert not fisherman.tick()
     assert events(stage).count("insufficient_funds") == 2

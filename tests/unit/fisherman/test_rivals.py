@@ -14,7 +14,7 @@ from infernet.actors.responder import Responder
 from infernet.chain.errors import Reverted
 from infernet.chain.records import GameStatus
 from infernet.chain.wallet import KeySigner
-from tests.stage import Stage, new_stage
+from tests.stage import Stage, base_fee, new_stage
 from tests.unit.fisherman.lies import events, locked, tell_lie
 
 
@@ -51,11 +51,15 @@ def test_a_commit_that_was_not_opened_before_the_assertion_fell_is_lost_and_sett
     loser = stage.fisherman(late)
     assert not sum(loser.tick() for _ in range(4))
     assert events(stage) == ["game_lost"]
-    before = stage.contracts.vault.balance(lie.liar.wallet.address).free
+    burned = stage.contracts.vault.burned()
     for _ in range(3):
         lie.liar.tick()
     assert not locked(stage, late)
-    assert stage.contracts.vault.balance(lie.liar.wallet.address).free > before
+    assert stage.contracts.vault.burned() > burned
+    (settled,) = [e for e in games.events("GameSettled") if e["burned"]]
+    forfeit = games.events("CommitForfeited")[0].block_number
+    due = stage.contracts.game_constants.dissection_gas * base_fee(stage.chain, forfeit)
+    assert settled["paidToExecutor"] == due // 10**12 * 10**12
     assert not games.open_challenges()
 
 
