@@ -40,6 +40,11 @@ class Inputs:
         sql = "SELECT 1 FROM inputs WHERE task_id = ?"
         return bool(self._database.execute(sql, (task_id,)))
 
+    def kept_bytes(self) -> dict[TaskId, int]:
+        """Return the length in bytes of each input that a gateway gave, by its task."""
+        rows = self._database.execute("SELECT task_id, length(data) FROM inputs")
+        return {TaskId(task_id): int(size) for task_id, size in rows}
+
     def put(self, task_id: TaskId, data: bytes) -> None:
         """Keep an input, whose root the caller has compared with the task's."""
         sql = "INSERT OR REPLACE INTO inputs VALUES (?, ?, ?)"

@@ -13,6 +13,8 @@ from .errors import PolicyError
 
 # A task that ends sooner is left alone.
 MINIMUM_SECONDS = 600
+# What keeps the miner busy for longer is left alone: short tasks would wait behind it.
+MOST_SECONDS = 1_200
 # Of the expected time, what a task may take before it is called late.
 _MARGIN = 3
 # Requests of so many blocks are taken as equally old.
@@ -26,28 +28,37 @@ class Policy:
     `stake_wei`: locked for each task, at least the model's floor. `max_tasks`: tasks in work at a
     time, claimed and not asserted; 0 claims none and ends what was begun. `minimum_fee_wei`: None
     wants what a task's gas costs at today's price. A task that ends in less than `minimum_seconds`
-    is left alone: who claims it and comes too late with the result loses a part of its stake.
+    is left alone: who claims it and comes too late with the result loses a part of its stake. So is
+    one that, with all that is in work before it, is expected to take more than `most_seconds`: the
+    time to assert grows with a run, and would let one task keep all others out for hours.
     """
 
     stake_wei: Wei
     max_tasks: int = 4
     minimum_fee_wei: Wei | None = None
     minimum_seconds: int = MINIMUM_SECONDS
+    most_seconds: int = MOST_SECONDS
 
     def __post_init__(self) -> None:
         if self.max_tasks < 0:
             raise PolicyError(f"max_tasks is {self.max_tasks}; choose 0 or more")
         if self.stake_wei <= 0:
             raise PolicyError(f"the stake is {self.stake_wei} wei; choose more than nothing")
+        if self.most_seconds < 1:
+            raise PolicyError(f"most_seconds is {self.most_seconds}; choose 1 or more")
 
 
-def fits(seconds_left: int, seconds_to_assert: int, expected_seconds: float) -> bool:
-    """Say whether a task can be asserted in time.
+def fits(
+    seconds_left: int, seconds_to_assert: int, most_seconds: int, expected_seconds: float
+) -> bool:
+    """Say whether a task can be asserted in time, and is not too long.
 
     `seconds_left`: until the task's deadline; `seconds_to_assert`: what the market gives a claim;
-    `expected_seconds`: of its own run and of all that are in work before it.
+    `most_seconds`: by the policy; `expected_seconds`: of its own run and of all that are in work
+    before it.
     """
-    return expected_seconds * _MARGIN <= min(seconds_left, seconds_to_assert)
+    in_time = expected_seconds * _MARGIN <= min(seconds_left, seconds_to_assert)
+    return in_time and expected_seconds <= most_seconds
 
 
 def by_worth(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
 from infernet.actors.crew import Work
+from infernet.chain.connection import gas_limit
 from infernet.chain.errors import InsufficientBalance
 from infernet.chain.fees import Prices
-from infernet.chain.market import TaskFound
+from infernet.chain.market import TaskFound, reveal_gas
 from infernet.chain.records import NO_WEI, ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.stake import Balance
 from infernet.chain.wallet import in_ether
@@ -39,11 +41,15 @@ class _Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Market:
-    """Open tasks of the models held at one head: `claims` by task, `results`: tasks asserted."""
+    """Open tasks of the models held at one head: `claims` by task, `results`: tasks asserted.
+
+    `own_results`: those of them that this miner asserted.
+    """
 
     offers: dict[TaskId, TaskFound]
     claims: dict[TaskId, _Claim]
     results: frozenset[TaskId]
+    own_results: frozenset[TaskId]
 
 
 @dataclass(slots=True)
@@ -102,10 +108,12 @@ class Service:
                     Seconds(event["claimDeadline"]),
                     event.block_number,
                 )
-        results = frozenset(found.task_id for found in market.open_assertions())
+        asserted = market.open_assertions()
+        results = frozenset(found.task_id for found in asserted)
+        own_results = frozenset(found.task_id for found in asserted if found.executor == me)
         self._seen = {task_id: self._seen.get(task_id, time.monotonic()) for task_id in offers}
         self._means.inputs.tidy(offers)
-        self._read = (look.head, _Market(offers, claims, results))
+        self._read = (look.head, _Market(offers, claims, results, own_results))
         return self._read[1]
 
     def _claimed(self, look: Look, market: _Market) -> dict[TaskId, _Claim]:
@@ -147,34 +155,50 @@ class Service:
 
     def _claims(self, look: Look, market: _Market, in_work: set[TaskId]) -> Iterator[Work]:
         means, count, free = self._means, len(in_work), NO_WEI
+        kept = means.inputs.kept_bytes()
+        gas, short = self._gas_owed(market, in_work, kept), math.inf
         expected = means.runs.expected_seconds
         known = [market.offers[task_id] for task_id in in_work if task_id in market.offers]
         ahead_seconds = sum(expected(offer.program_root, offer.iterations) for offer in known)
-        for offer in self._wanted(look, market, ahead_seconds):
+        for offer in self._wanted(look, market, ahead_seconds, kept):
             seconds = ahead_seconds + expected(offer.program_root, offer.iterations)
             if not self._fits(look, offer, seconds):
                 continue
             stake = Wei(max(means.policy.stake_wei, self._floor(offer.program_root)))
             if count == len(in_work):
                 balance = means.contracts.vault.balance(means.address)
-                if self._is_hindered(stake, balance, count):
+                if self._is_hindered(stake, balance):
                     return
                 with self._lock:
                     free = Wei(balance.free - sum(each.stake for each in self._booked.values()))
             if free < stake:
                 return
+            needed = gas + TASK_GAS + self._reveal_gas(offer.task_id, kept)
+            if needed < short and self._is_short_of_gas(needed):
+                short = needed
+            if gas + TASK_GAS >= short:
+                return
+            if needed >= short:
+                # A task whose input is on chain takes less, and may still be paid.
+                continue
             self._left_alone.clear()
             with self._lock:
                 self._booked[offer.task_id] = _Booking(stake)
             yield Work(offer.task_id, partial(self._claim, offer, stake))
             count, free, ahead_seconds = count + 1, Wei(free - stake), seconds
+            gas = needed
             if count >= means.policy.max_tasks:
                 return
 
-    def _wanted(self, look: Look, market: _Market, ahead_seconds: float) -> Iterator[TaskFound]:
-        """Yield the open tasks that suit the policy, the best first."""
-        means, found, poor = self._means, [], 0
-        least = self._least_fee()
+    def _wanted(
+        self, look: Look, market: _Market, ahead_seconds: float, kept: Mapping[TaskId, int]
+    ) -> Iterator[TaskFound]:
+        """Yield the open tasks that suit the policy, the best first.
+
+        `kept`: the inputs that this miner holds besides those on chain.
+        """
+        means, found, poor, long = self._means, [], 0, 0
+        least, most = self._least_fee(), means.policy.most_seconds
         for task_id, offer in market.offers.items():
             if offer.deadline - look.now < means.policy.minimum_seconds:
                 continue
@@ -186,17 +210,23 @@ class Service:
                 poor += 1
                 continue
             expected = means.runs.expected_seconds(offer.program_root, offer.iterations)
-            if self._fits(look, offer, ahead_seconds + expected):
+            if expected > most:
+                long += 1
+            elif self._fits(look, offer, ahead_seconds + expected):
                 found.append((offer, expected))
         if poor and not found:
             needed = in_ether(least)
             self._leave_alone("fees_too_low", f"none of {poor} pays {needed}, what one costs")
+        if long and not found:
+            why = f"each of {long} takes more than {most} s; raise most_seconds to serve such"
+            self._leave_alone("runs_too_long", why)
         advice = means.pool.advice if means.pool else Advice()
         for offer in by_worth(found, means.address, advice.own):
             if self._is_left_to_others(offer.task_id, advice):
                 continue
             # What it does not hold it could not reveal, and would lose its stake for.
-            if means.inputs.is_held(offer.task_id) and self._is_fresh(offer):
+            is_held = offer.task_id in kept or self._is_carried(offer.task_id)
+            if is_held and self._is_fresh(offer):
                 yield offer
 
     def _is_left_to_others(self, task_id: TaskId, advice: Advice) -> bool:
@@ -210,14 +240,44 @@ class Service:
         steps = offer.iterations * means.holdings[offer.program_root].header.steps_per_iteration
         run = contracts.game_constants.run_seconds(steps)
         to_assert = contracts.market_constants.assert_seconds + run
-        return fits(offer.deadline - look.now, to_assert, seconds)
+        return fits(offer.deadline - look.now, to_assert, means.policy.most_seconds, seconds)
 
     def _least_fee(self) -> Wei:
         """Return what a task has to pay: by the policy, or its gas at today's price."""
         least = self._means.policy.minimum_fee_wei
         return Wei(TASK_GAS * self._prices.now().paid) if least is None else least
 
-    def _is_hindered(self, stake: Wei, balance: Balance, in_work: int) -> bool:
+    def _gas_owed(
+        self, market: _Market, in_work: Collection[TaskId], kept: Mapping[TaskId, int]
+    ) -> int:
+        """Return the gas that what was begun may take, and one dispute.
+
+        Whoever demands all hidden inputs at once must not find the account empty: each that is not
+        revealed loses a stake, and what a demand pays for the bytes goes to the vault.
+        """
+        may_be_demanded = market.own_results.union(in_work)
+        reveals = sum(self._reveal_gas(task_id, kept) for task_id in may_be_demanded)
+        return TASK_GAS * len(in_work) + DEFENCE_GAS + reveals
+
+    def _reveal_gas(self, task_id: TaskId, kept: Mapping[TaskId, int]) -> int:
+        """Return what the account must be able to pay if an input is demanded, in gas."""
+        if task_id not in kept or self._is_carried(task_id):
+            return 0
+        return gas_limit(reveal_gas(kept[task_id]))
+
+    def _is_carried(self, task_id: TaskId) -> bool:
+        return self._means.contracts.market.is_input_carried(task_id)
+
+    def _is_short_of_gas(self, gas: int) -> bool:
+        """Return whether the account cannot pay so much gas, and say once what it lacks."""
+        kind = "the gas of a task to its end, and of revealing each input that is not on chain"
+        try:
+            self._means.wallet.require_gas(kind, gas)
+        except InsufficientBalance as error:
+            return self._leave_alone("gas_short", str(error))
+        return False
+
+    def _is_hindered(self, stake: Wei, balance: Balance) -> bool:
         """Return whether what is claimed now might not come to its end, and say why once.
 
         A claim whose result cannot be asserted, or not be defended, loses its stake.
@@ -231,11 +291,6 @@ class Service:
         if room is not None and room < _LEAST_ROOM_BYTES:
             why = f"{room >> 20} MiB are left on the disk of the data, make room"
             return self._leave_alone("disk_short", why)
-        try:
-            gas = TASK_GAS * (in_work + 1) + DEFENCE_GAS
-            means.wallet.require_gas("the gas of a task to its end", gas)
-        except InsufficientBalance as error:
-            return self._leave_alone("gas_short", str(error))
         return False
 
     def _leave_alone(self, event: str, why: str) -> bool:

@@ -22,7 +22,6 @@ from infernet.chain.records import (
     TaskId,
 )
 from infernet.chain.wallet import Sent
-from interpreter.program import Step
 
 from .cost import REVEAL_TIMEOUT_GAS, gas_after_commit
 from .means import Means, position_of
@@ -98,7 +97,8 @@ class OwnMatters:
         """Say once for each turn that the own clock is nearly over."""
         constants, game_id = self._means.contracts.game_constants, challenge.game_id
         if record.status is GameStatus.COMMITTED:
-            whole = constants.open_seconds
+            steps = self._means.contracts.market.terms(challenge.assertion_id).steps
+            whole = constants.open_seconds + constants.run_seconds(steps)
         elif record.status is GameStatus.CHALLENGER_TURN:
             whole = constants.grace_seconds + record.challenger_clock
         else:
@@ -148,10 +148,9 @@ class OwnMatters:
             return False
         if record.status is not GameStatus.COMMITTED:
             return record.claim == first.claim
-        task_id = means.contracts.market.assertion(challenge.assertion_id).task_id
-        run = means.runs.of(challenge.assertion_id, task_id)
-        terms = means.contracts.market.terms(challenge.assertion_id)
-        return run is not None and run.state_hashes([Step(terms.steps)]) == [first.claim]
+        # The commitment tells without a run, which after a restart may not end in time.
+        commitment, _ = means.commitment(challenge.assertion_id, first.claim)
+        return record.claim == commitment
 
     def _end_demand(self, assertion_id: AssertionId) -> bool:
         means = self._means

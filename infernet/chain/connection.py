@@ -158,9 +158,13 @@ class Chain:
                 self.web3.eth.call({**transaction, "gas": GAS_CEILING}, "pending")
                 return GAS_CEILING
             # The pending block has the time that the transaction will meet; the latest is past.
-            # An inner call gets 63/64 of what is left, and the state may move before inclusion.
-            estimate = int(self.web3.eth.estimate_gas(transaction, "pending"))
-            return min(estimate * 5 // 4 + _CALL_OVERHEAD_GAS, GAS_CEILING)
+            return gas_limit(int(self.web3.eth.estimate_gas(transaction, "pending")))
+
+
+def gas_limit(estimate: int) -> int:
+    """Return the limit for a transaction that takes so much gas; its sender must hold all of it."""
+    # An inner call gets 63/64 of what is left, and the state may move before inclusion.
+    return min(estimate * 5 // 4 + _CALL_OVERHEAD_GAS, GAS_CEILING)
 
 
 def embedded_chain() -> Chain:

@@ -24,6 +24,9 @@ from .records import (
 from .wallet import Sent, Wallet
 
 MAX_INPUT_BYTES = 262_144
+# What a reveal is paid whose bytes are none of them zero (spec: dispute.md, "Availability").
+_TRANSACTION_GAS, _FLOOR_GAS_EACH = 21_000, 40
+_REVEAL_GAS, _REVEAL_GAS_EACH = 67_000, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,12 @@ class AssertionFound:
     final_hash: bytes
     window_end: Seconds
     block_number: int
+
+
+def reveal_gas(input_bytes: int) -> int:
+    """Return the most gas that a reveal of so many bytes is paid; zeros among them take less."""
+    standard = _REVEAL_GAS + _REVEAL_GAS_EACH * input_bytes
+    return _TRANSACTION_GAS + max(standard, _FLOOR_GAS_EACH * input_bytes)
 
 
 class Market(Contract):

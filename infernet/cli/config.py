@@ -7,16 +7,14 @@ from dataclasses import asdict
 
 import typer
 
-from executor.policy import Policy
 from infernet.chain.deployment import Deployment
-from infernet.chain.records import Wei
 from infernet.config import load
 from infernet.config.show import lines
 from infernet.keys import address_of
 from infernet.models.store import load_manifest
 
+from . import fisherman, miner
 from .console import Screen
-from .fisherman import policy_of
 from .options import AsJson, ConfigFile
 from .session import use_data_dir
 
@@ -54,7 +52,7 @@ def check(config: ConfigFile = None) -> None:
         Deployment.from_file(settings.network.contracts)
     if settings.wallet.keystore:
         address_of(settings.wallet.keystore)
-    policy_of(settings)
+    fisherman.policy_of(settings)
     if settings.infernet.enabled:
-        Policy(Wei(settings.infernet.stake), settings.infernet.max_tasks)
+        miner.policy_of(settings)
     Screen.open(to_stderr=False).line(f"{loaded.file or 'the defaults'}: good")

@@ -199,7 +199,7 @@ def take_out(
 def policy_of(config: Config) -> Policy:
     """Return what the settings want of a miner; raises PolicyError."""
     table = config.infernet
-    return Policy(Wei(table.stake), table.max_tasks)
+    return Policy(Wei(table.stake), table.max_tasks, most_seconds=table.most_seconds)
 
 
 def _pool_of(player: Player) -> Pool | None:

@@ -59,6 +59,9 @@ class InfernetTable:
     models: tuple[str, ...] = _is(values.texts, (), "names of the models to serve or to watch")
     stake: int = _is(values.ether, 0, "locked per task; a model's floor at least", unit="ether")
     max_tasks: int = _is(values.count(256), 4, "tasks in work at once")
+    most_seconds: int = _is(
+        values.count(2**24 - 1), 1_200, "that a task may take, with all in work before it"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ LOSSES: dict[str, tuple[Act, Party, tuple[str, ...]]] = {
         CHALLENGER,
         (
             "the honest executor lost 10000000000000000000 wei",
-            "the liars gained 5000000000000000000 wei",
+            "the liars gained 2500000000000000000 wei",
         ),
     ),
     "nothing of it is false": (

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from executor.policy import MOST_SECONDS
+from infernet.cli.miner import policy_of
 from infernet.config import ConfigError, Origin, load
 from infernet.config.load import names
 from infernet.config.show import lines
@@ -57,6 +59,7 @@ def test_stakes_are_exact_to_the_wei(tmp_path: Path, text: str, wei: int) -> Non
         ("[infernet]\nmax_tasks = 1000000000000", "a whole number, 1 to 256"),
         ('[infernet]\nmax_tasks = "__"', "a whole number, 1 to 256"),
         (f"[infernet]\nmax_tasks = {'9' * 5_000}", "is not TOML"),
+        ("[infernet]\nmost_seconds = 0", "a whole number, 1 to 16777215"),
         ("[infernet]\nstake = 1e400000000", "an amount of ether"),
         ("[infernet]\nstake = 1e99999999999999999999", "is not TOML"),
         (f"[infernet]\nmodels = {'[' * 9_999}", "is not TOML"),
@@ -119,6 +122,15 @@ def test_every_setting_can_be_set_by_the_environment() -> None:
     config = load(environment=around).config
     assert config.network.rpc == ("http://a:1", "http://b:2")
     assert config.fisherman.sample == Fraction(1, 2)
+
+
+def test_a_miner_is_as_patient_as_its_settings_say(tmp_path: Path) -> None:
+    file = written(tmp_path, TABLE + "most_seconds = 60")
+    assert policy_of(load(file, environment={}).config).most_seconds == 60
+    around = {"INFERNET_MOST_SECONDS": "7_200"}
+    assert policy_of(load(file, environment=around).config).most_seconds == 7_200
+    default = policy_of(load(written(tmp_path, TABLE), environment={}).config)
+    assert default.most_seconds == MOST_SECONDS
 
 
 def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from executor.actor import Executor
 from executor.errors import InferenceFailed
-from executor.policy import Policy
+from executor.policy import MOST_SECONDS, Policy
 from executor.service import TASK_GAS
 from infernet.actors.holdings import Run, StartRun, hold
 from infernet.chain.connection import Chain
+from infernet.chain.deploy import PRODUCTION
 from infernet.chain.deployment import Contracts
 from infernet.chain.fees import Prices
 from infernet.chain.market import Request
@@ -178,6 +179,42 @@ def test_what_is_in_work_counts_against_the_time_that_is_left(stage: Stage) -> N
     tasks = [request(stage) for _ in range(4)]
     executor.tick()
     assert statuses(stage, tasks).count(TaskStatus.CLAIMED) == 2
+
+
+@pytest.fixture(scope="module")
+def patient() -> Stage:
+    """Return a stage whose claims grow with a run, by a second for each step."""
+    return new_stage(
+        constants=replace(PRODUCTION, game=replace(PRODUCTION.game, steps_per_clock_second=1))
+    )
+
+
+def test_a_run_that_keeps_short_ones_out_is_left_alone_however_long_its_claim(
+    patient: Stage,
+) -> None:
+    with patient.rewound() as stage:
+        executor, seconds = stage.executor(stage.wallet()), MOST_SECONDS + 1
+        claim = stage.contracts.market_constants.assert_seconds + stage.steps
+        assert 3 * seconds < claim
+        tasks = [request(stage)]
+        executor._means.runs._seconds[stage.root] = seconds
+        for _ in range(2):
+            assert executor.tick() is False
+        assert statuses(stage, tasks) == [TaskStatus.OPEN]
+        assert events(stage) == ["runs_too_long"]
+        willing = replace(executor, policy=replace(executor.policy, most_seconds=seconds))
+        willing._means.runs._seconds[stage.root] = seconds
+        willing.tick()
+        assert statuses(stage, tasks) == [TaskStatus.CLAIMED]
+
+
+def test_tasks_that_would_wait_for_too_long_behind_others_are_left_alone(patient: Stage) -> None:
+    with patient.rewound() as stage:
+        executor = stage.executor(stage.wallet())
+        executor._means.runs._seconds[stage.root] = MOST_SECONDS / 2.5
+        tasks = [request(stage) for _ in range(4)]
+        executor.tick()
+        assert statuses(stage, tasks).count(TaskStatus.CLAIMED) == 2
 
 
 def test_a_model_that_does_not_run_is_refused_before_anything_is_claimed(stage: Stage) -> None:

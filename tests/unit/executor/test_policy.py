@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from executor.errors import PolicyError
-from executor.policy import Policy, by_worth, fits
+from executor.policy import MOST_SECONDS, Policy, by_worth, fits
 from infernet.chain.market import TaskFound
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskId, Wei
 
@@ -46,15 +46,21 @@ def test_two_miners_do_not_begin_with_the_same_of_many_equal_tasks() -> None:
         (600, 3_600, 201.0, False),
         (600, 299, 100.0, False),
         (299, 3_600, 100.0, False),
+        # However long a claim lasts, nothing keeps the miner for longer than it wants.
+        (10**6, 10**6, 1_200.0, True),
+        (10**6, 10**6, 1_201.0, False),
     ],
 )
-def test_a_task_fits_if_three_times_the_expected_is_left(
+def test_a_task_fits_if_three_times_the_expected_is_left_and_it_is_not_too_long(
     seconds_left: int, to_assert: int, expected: float, is_wanted: bool
 ) -> None:
-    assert fits(seconds_left, to_assert, expected) is is_wanted
+    assert fits(seconds_left, to_assert, MOST_SECONDS, expected) is is_wanted
 
 
-@pytest.mark.parametrize(("stake", "tasks", "named"), [(0, 4, "stake"), (1, -1, "max_tasks")])
-def test_a_policy_without_sense_is_refused(stake: int, tasks: int, named: str) -> None:
+@pytest.mark.parametrize(
+    ("stake", "tasks", "most", "named"),
+    [(0, 4, 1, "stake"), (1, -1, 1, "max_tasks"), (1, 4, 0, "most_seconds")],
+)
+def test_a_policy_without_sense_is_refused(stake: int, tasks: int, most: int, named: str) -> None:
     with pytest.raises(PolicyError, match=named):
-        Policy(Wei(stake), tasks)
+        Policy(Wei(stake), tasks, most_seconds=most)

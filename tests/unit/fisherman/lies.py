@@ -6,10 +6,26 @@ from dataclasses import dataclass
 
 from executor.actor import Executor
 from fisherman.actor import Fisherman
+from infernet.actors.holdings import Run
 from infernet.chain.market import Request
 from infernet.chain.records import AssertionId, Seconds, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import Wallet
 from tests.stage import FEE, Stage
+
+
+class Broken:
+    """A run whose states cannot be had."""
+
+    output, halted = b"", False
+
+    def state_hashes(self, steps: object) -> object:
+        raise RuntimeError("the disk is gone")
+
+    proof = state_hashes
+
+
+def broken(data: bytes, iterations: int = 1) -> Run:
+    return Broken()
 
 
 @dataclass

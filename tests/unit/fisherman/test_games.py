@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 from fisherman.actor import Fisherman
 from fisherman.policy import FishermanPolicy, Mode
 from infernet.actors.holdings import Run
+from infernet.chain.deploy import PRODUCTION
 from infernet.chain.records import Wei
 from infernet.chain.wallet import KeySigner, Wallet, faucet
 from infernet.store.checks import Coverage
 from infernet.store.database import open_database
 from interpreter.merkle import tree_of_bytes
 from tests.stage import ETHER, Stage, new_stage
-from tests.unit.fisherman.lies import assert_all, events, hide_input, tell_lie, tell_truth
+from tests.unit.fisherman.lies import assert_all, broken, events, hide_input, tell_lie, tell_truth
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +35,6 @@ def stage(built: Stage) -> Iterator[Stage]:
 
 def fund(stage: Stage, wallet: Wallet) -> None:
     Wallet(stage.chain, faucet(stage.chain)).transfer(wallet.address, Wei(ETHER))
-
-
-class Broken:
-    """A run whose states cannot be had."""
-
-    output, halted = b"", False
-
-    def state_hashes(self, steps: object) -> object:
-        raise RuntimeError("the disk is gone")
-
-    proof = state_hashes
-
-
-def broken(data: bytes, iterations: int = 1) -> Run:
-    return Broken()
 
 
 def test_a_turn_that_is_nearly_over_is_said_once_and_so_is_the_loss(stage: Stage) -> None:
@@ -66,6 +53,23 @@ def test_a_turn_that_is_nearly_over_is_said_once_and_so_is_the_loss(stage: Stage
     for _ in range(3):
         fisherman.tick()
     assert events(stage) == ["turn_due_soon", "game_lost"]
+
+
+def test_the_time_to_open_that_is_nearly_over_counts_with_the_run() -> None:
+    game = replace(PRODUCTION.game, steps_per_clock_second=1)
+    stage = new_stage(constants=replace(PRODUCTION, game=game))
+    tell_lie(stage)
+    wallet, whole = stage.wallet(), game.open_seconds + stage.steps
+    stage.fisherman(wallet).tick()
+    stage.reports.clear()
+    fisherman = stage.fisherman(wallet, start_run=broken, policy=FishermanPolicy(Mode.DEFENSIVE))
+    (own,) = stage.contracts.games.challenges(challenger=wallet.address)
+    for left, told in ((whole // 4 + 60, []), (whole // 4 - 60, ["turn_due_soon"])):
+        assert left > game.open_seconds // 4
+        stage.skip(own.open_deadline - left - stage.chain.next_timestamp())
+        with pytest.raises(Exception, match="disk is gone"):
+            fisherman.tick()
+        assert events(stage) == told
 
 
 def test_a_restart_from_its_file_before_every_move_changes_nothing(

@@ -9,13 +9,15 @@ import pytest
 from bisection.game import Player, Prove
 from bisection.game import Seconds as GameSeconds
 from bisection.solver import next_actions
+from fisherman.policy import FishermanPolicy, Mode
 from infernet.actors.board import read_game
 from infernet.actors.responder import Responder
 from infernet.chain.errors import Reverted
 from infernet.chain.records import GameStatus
 from infernet.chain.wallet import KeySigner
+from interpreter.program import Step
 from tests.stage import Stage, base_fee, new_stage
-from tests.unit.fisherman.lies import events, locked, tell_lie
+from tests.unit.fisherman.lies import broken, events, locked, tell_lie
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,33 @@ def test_a_commit_that_was_not_opened_before_the_assertion_fell_is_lost_and_sett
     due = stage.contracts.game_constants.dissection_gas * base_fee(stage.chain, forfeit)
     assert settled["paidToExecutor"] == due // 10**12 * 10**12
     assert not games.open_challenges()
+
+
+@pytest.mark.parametrize(
+    ("is_right", "told"), [(True, "priority_claimed"), (False, "bond_returned")]
+)
+def test_whose_commit_came_first_is_known_without_a_run(
+    stage: Stage, is_right: bool, told: str
+) -> None:
+    games, lie = stage.contracts.games, tell_lie(stage, 0.2)
+    early, quick = stage.wallet(), stage.wallet()
+    (final,) = stage.truth().state_hashes([Step(stage.steps)])
+    means = stage.fisherman(early)._means
+    commitment, own = means.commitment(lie.assertion_id, final if is_right else b"\x05" * 32)
+    bond = games.bond_for(lie.assertion_id)
+    games.commit(early, lie.assertion_id, commitment, bond, bond)
+    winner = stage.fisherman(quick)
+    for _ in range(8):
+        winner.tick()
+        lie.liar.tick()
+    assert games.is_voided(lie.assertion_id)
+    assert games.game(own).status is GameStatus.COMMITTED
+
+    stage.reports.clear()
+    restarted = stage.fisherman(early, start_run=broken, policy=FishermanPolicy(Mode.DEFENSIVE))
+    restarted.tick()
+    assert events(stage) == [told]
+    assert (games.contest(lie.assertion_id).candidate == own) is is_right
 
 
 def test_who_proves_a_moment_after_another_won_raises_no_alarm(stage: Stage) -> None:
