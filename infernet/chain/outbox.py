@@ -26,6 +26,8 @@ DEFERRABLE = frozenset({"claim", "deposit", "withdraw", "register", "extend"})
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
 _PUSH_SECONDS = 3.0
+# How often a nonce that is used is looked for before it counts as taken by somebody else.
+_LOOKS, _LOOK_SECONDS = 6, 0.1
 
 Sign = Callable[[dict[str, Any]], tuple[bytes, bytes]]
 
@@ -242,16 +244,20 @@ class Outbox:
 
     def _suspect(self, slot: Slot, head: int) -> SlotState:
         """Judge a slot whose nonce is used though no attempt of it is found."""
-        # The count may be younger than the look at the receipts before it.
-        inclusion = inclusion_of(self.chain, self.journal.hashes(slot.id))
-        if inclusion is not None:
-            return self._include(slot, inclusion, head)
-        for earlier in self.journal.abandoned(slot.nonce):
-            inclusion = inclusion_of(self.chain, self.journal.hashes(earlier))
+        # The count may be younger than the look at the receipts before it, and a node may count a
+        # transaction a moment before it shows the receipt.
+        for look in range(1 if slot.state is SlotState.TAKEN else _LOOKS):
+            if look:
+                time.sleep(_LOOK_SECONDS)
+            inclusion = inclusion_of(self.chain, self.journal.hashes(slot.id))
             if inclusion is not None:
-                self.journal.revive(earlier, slot.id)
-                self._include(self.journal.slot(earlier), inclusion, head)
-                return SlotState.ABANDONED
+                return self._include(slot, inclusion, head)
+            for earlier in self.journal.abandoned(slot.nonce):
+                inclusion = inclusion_of(self.chain, self.journal.hashes(earlier))
+                if inclusion is not None:
+                    self.journal.revive(earlier, slot.id)
+                    self._include(self.journal.slot(earlier), inclusion, head)
+                    return SlotState.ABANDONED
         if slot.state is SlotState.TAKEN:
             assert slot.block is not None
             return self._settle_if_deep(slot.id, slot.block, head, slot.state)

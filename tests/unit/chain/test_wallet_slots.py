@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ from infernet.chain.errors import (
 )
 from infernet.chain.fees import GWEI, Fees
 from infernet.chain.outbox import SendPolicy
+from infernet.chain.receipts import inclusion_of
 from infernet.chain.records import Address, Wei
 from infernet.chain.wallet import KeySigner, NodeSigner, Sent, Wallet
 from infernet.store.database import open_database
 from infernet.store.errors import StoreUnwritable
-from infernet.store.journal import Journal
+from infernet.store.journal import Inclusion, Journal
 from tests.anvil import ETHER, Anvil, needs_anvil, running
 
 pytestmark = needs_anvil
@@ -403,6 +404,20 @@ def test_cap_holds_back_offers_but_never_moves(player: Player) -> None:
         wallet.send("claim", b"", SINK, Wei(1))
     assert player.states() == []
     wallet.send("dissect", b"", SINK, Wei(1))
+    assert player.states() == ["mined"]
+
+
+def test_a_receipt_that_a_node_shows_after_the_count_is_waited_for(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = count()
+
+    def shown_late(chain: Chain, hashes: list[bytes]) -> Inclusion | None:
+        return inclusion_of(chain, hashes) if next(looks) >= 3 else None
+
+    monkeypatch.setattr(outbox, "_PUSH_SECONDS", 0.0)
+    monkeypatch.setattr(outbox, "inclusion_of", shown_late)
+    player.wallet.transfer(SINK, Wei(1))
     assert player.states() == ["mined"]
 
 
