@@ -70,10 +70,11 @@ def tried(harness: Harness, data: bytes, most_seconds: float = MOST_SECONDS) -> 
     except BaseException as error:  # noqa: BLE001
         return Outcome(f"{type(error).__name__} at {_place(error)}: {str(error)[:200]}")
     seconds, grown = time.thread_time() - began, _peak_mib() - before
-    if seconds > most_seconds:
-        return Outcome(f"slow: {seconds:.1f} s", is_refused)
+    # Getting memory takes time; so what grows too much may be slow as well.
     if grown > MOST_MIB:
         return Outcome(f"memory: {grown} MiB more", is_refused)
+    if seconds > most_seconds:
+        return Outcome(f"slow: {seconds:.1f} s", is_refused)
     return Outcome(is_refused=is_refused)
 
 

@@ -88,6 +88,13 @@ class Player:
     def count(self) -> int:
         return int(self.node.rpc("eth_getTransactionCount", self.signer.address, "latest"), 16)
 
+    def await_count(self, least: int) -> None:
+        """Wait until the node has mined what it was sent; it answers before it does."""
+        until = time.monotonic() + 10
+        while self.count() < least:
+            assert time.monotonic() < until, "the node mines nothing"
+            time.sleep(0.02)
+
 
 @pytest.fixture
 def player(node: Anvil, tmp_path: Path) -> Iterator[Player]:
@@ -139,6 +146,7 @@ def test_lost_block_is_made_good_with_the_same_transaction(player: Player) -> No
     assert player.count() == 0
     player.wallet.tend()
     player.wallet.tend()
+    player.await_count(2)
     assert player.count() == 2
     assert [slot.inclusion.hash for slot in player.journal.unsettled() if slot.inclusion] == [
         first.hash,
@@ -157,6 +165,7 @@ def test_lost_blocks_are_noticed_after_a_restart(player: Player, depth: int) -> 
     player.node.reorg(depth)
     player.restart().recover()
     player.wallet.tend()
+    player.await_count(3)
     assert player.count() == 3
     assert player.states() == ["mined"] * 3
     assert len(player.told) == 3
@@ -221,6 +230,7 @@ def test_crash_after_sending_is_reported_once(
     with monkeypatch.context() as patch, pytest.raises(Crash):
         patch.setattr("infernet.chain.outbox.Outbox._wait", crash)
         player.wallet.transfer(SINK, Wei(3))
+    player.await_count(1)
     assert (player.states(), player.count(), player.told) == (["open"], 1, [])
     player.restart().recover()
     player.restart().recover()
