@@ -57,13 +57,15 @@ class Scene:
         """Send and read what players send and read, and return all that was seen."""
         vault = Vault.named(chain, "StakeManager", self.vault)
         wallet = Wallet(chain, self.wallet.signer)
-        before, started = vault.balance(wallet.address).free, chain.block_number()
+        before, block = vault.balance(wallet.address).free, chain.block_number()
         seen: list[object] = []
         for amount in (1, 2, 3):
             sent = vault.deposit(wallet, Wei(amount))
             # A player reads what it wrote.
             seen.append(vault.balance(wallet.address).free - before)
-            seen.append(sent.block_number - started)
+            # A node that is sent one transaction by three ways may mine an empty block as well.
+            seen.append(sent.block_number > block)
+            block = sent.block_number
             seen.append([e["amount"] for e in vault.events("Deposited", sent.block_number)])
             seen.append(chain.block_number() >= sent.block_number)
         with pytest.raises(Reverted) as refused:
@@ -75,9 +77,9 @@ class Scene:
 
 
 EXPECTED: list[object] = [
-    *(1, 1, [1], True),
-    *(3, 2, [2], True),
-    *(6, 3, [3], True),
+    *(1, True, [1], True),
+    *(3, True, [2], True),
+    *(6, True, [3], True),
     "InsufficientFree",
     True,
     True,
