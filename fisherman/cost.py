@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from bisection.dissection import worst_dissections
+from infernet.chain.market import reveal_gas
 from infernet.chain.records import GameConstants, MarketConstants, Wei
 from infernet.chain.wallet import in_ether
 
@@ -24,9 +25,6 @@ REWARD_GAS = 130_000
 DEMAND_GAS = 110_000
 REVEAL_TIMEOUT_GAS = 140_000
 
-# What a reveal is paid whose bytes are none of them zero (spec: dispute.md, "Availability").
-_REVEAL_GAS, _REVEAL_GAS_EACH = 81_000, 32
-_TRANSACTION_GAS, _FLOOR_GAS_EACH = 21_000, 40
 _WEI_PER_ETHER = 10**18
 _YEAR_SECONDS = 365 * 24 * 3_600
 
@@ -118,9 +116,7 @@ def reveal_price(input_bytes: int, base_fee: Wei) -> Wei:
     At the highest fee that the market covers this is the bond of a demand. Bytes that are zero cost
     less.
     """
-    standard = _REVEAL_GAS + _REVEAL_GAS_EACH * input_bytes
-    floor = _TRANSACTION_GAS + _FLOOR_GAS_EACH * input_bytes
-    return Wei(max(standard, floor) * base_fee)
+    return Wei(reveal_gas(input_bytes) * base_fee)
 
 
 def weigh_demand(

@@ -26,7 +26,7 @@ from .wallet import Sent, Wallet
 MAX_INPUT_BYTES = 262_144
 # What a reveal is paid whose bytes are none of them zero (spec: dispute.md, "Availability").
 _TRANSACTION_GAS, _FLOOR_GAS_EACH = 21_000, 40
-_REVEAL_GAS, _REVEAL_GAS_EACH = 67_000, 32
+_REVEAL_GAS, _REVEAL_GAS_EACH = 60_000, 32
 
 
 @dataclass(frozen=True, slots=True)
