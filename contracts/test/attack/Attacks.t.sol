@@ -39,25 +39,30 @@ contract AttacksTest is GameFixture {
         vm.assertEq(lockedOf(CHALLENGER), 0, "a bond stayed locked");
     }
 
-    function test_a_reveal_of_the_largest_input_is_paid_the_whole_bond_when_gas_is_dear() public {
-        vm.fee(100 gwei);
+    /// @dev A true result on the largest input there is, demanded by the challenger.
+    function demandLargest(bytes memory input) private returns (bytes32 assertionId) {
         bytes32[] memory siblings = new bytes32[](1);
         registry.register(
-            PROGRAM, IModelRegistry.ModelInfo(true, STAKE, 1, 1000, 262_144, 32, 1, 0, 1, siblings)
+            PROGRAM, IModelRegistry.ModelInfo(true, STAKE, 1, 1000, uint64(input.length), 32, 1, 0, 1, siblings)
         );
+        vm.prank(SYBIL);
+        bytes32 root = market.task(market.requestWithInput(PROGRAM, input, 1, 0, taskDeadline(), 0)).inputRoot;
+        vm.prank(REQUESTER);
+        bytes32 taskId = market.request(PROGRAM, root, 1, FEE, taskDeadline(), 0);
+        assertionId = assertOutput(taskId, EXECUTOR, trueOutput(taskId));
+        vm.prank(CHALLENGER);
+        market.demandReveal(assertionId);
+    }
+
+    function test_a_reveal_of_the_largest_input_is_paid_the_whole_bond_when_gas_is_dear() public {
+        vm.fee(100 gwei);
         bytes memory input = new bytes(262_144);
         for (uint256 at = 0; at < 262_144; at += 32) {
             assembly ("memory-safe") {
                 mstore(add(add(input, 32), at), not(0))
             }
         }
-        vm.prank(SYBIL);
-        bytes32 root = market.task(market.requestWithInput(PROGRAM, input, 1, 0, taskDeadline(), 0)).inputRoot;
-        vm.prank(REQUESTER);
-        bytes32 taskId = market.request(PROGRAM, root, 1, FEE, taskDeadline(), 0);
-        bytes32 id = assertOutput(taskId, EXECUTOR, trueOutput(taskId));
-        vm.prank(CHALLENGER);
-        market.demandReveal(id);
+        bytes32 id = demandLargest(input);
         vm.prank(EXECUTOR, EXECUTOR);
         market.reveal(id, input);
         vm.assertEq(freeOf(EXECUTOR), 1000 ether - STAKE + market.revealBondFor(id), "poster");
@@ -66,18 +71,8 @@ contract AttacksTest is GameFixture {
 
     /// @dev Bytes that are zero are cheap to carry: paid like others, whoever hides them would live off watchers.
     function test_hiding_zeros_is_no_living_either() public {
-        bytes32[] memory siblings = new bytes32[](1);
-        registry.register(
-            PROGRAM, IModelRegistry.ModelInfo(true, STAKE, 1, 1000, 262_144, 32, 1, 0, 1, siblings)
-        );
         bytes memory input = new bytes(262_144);
-        vm.prank(SYBIL);
-        bytes32 root = market.task(market.requestWithInput(PROGRAM, input, 1, 0, taskDeadline(), 0)).inputRoot;
-        vm.prank(REQUESTER);
-        bytes32 taskId = market.request(PROGRAM, root, 1, FEE, taskDeadline(), 0);
-        bytes32 id = assertOutput(taskId, EXECUTOR, trueOutput(taskId));
-        vm.prank(CHALLENGER);
-        market.demandReveal(id);
+        bytes32 id = demandLargest(input);
         uint256 before = freeOf(EXECUTOR);
         uint256 gasBefore = gasleft();
         vm.prank(EXECUTOR, EXECUTOR);
