@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,17 +26,6 @@ from infernet.store.events import Log
 from tests.stage import FEE, Stage, new_stage
 
 BROKEN = b"\xee"
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage()
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 def events(stage: Stage) -> list[str]:

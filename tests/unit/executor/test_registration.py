@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,18 +16,7 @@ from infernet.chain.records import NO_WEI, Seconds, Wei
 from infernet.chain.wallet import KeySigner, Sent, Wallet
 from interpreter.program import Program
 from tests.programs import random_program
-from tests.stage import ETHER, Stage, new_stage
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage()
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
+from tests.stage import ETHER, Stage
 
 
 def other_program() -> Program:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -15,22 +13,11 @@ from infernet.chain.market import MAX_INPUT_BYTES, Request, reveal_gas
 from infernet.chain.records import Seconds, TaskId, TaskStatus, Wei
 from infernet.chain.wallet import Wallet
 from interpreter.merkle import tree_of_bytes
-from tests.stage import ETHER, FEE, Stage, new_stage
+from tests.stage import ETHER, FEE, Stage
 
 # As long as inputs get, so that the gas of a reveal outweighs all else.
 LARGE = bytes(MAX_INPUT_BYTES)
 REVEAL_GAS = gas_limit(reveal_gas(len(LARGE)))
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage()
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 def hidden(stage: Stage, executor: Executor, data: bytes) -> TaskId:
