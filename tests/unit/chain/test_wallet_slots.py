@@ -446,18 +446,20 @@ def test_round_trips_of_a_send(player: Player, monkeypatch: pytest.MonkeyPatch) 
     player.wallet.transfer(SINK, Wei(1))
     calls: list[str] = []
     ask = Endpoint.ask
+    [ours] = player.wallet.chain.web3.provider._panel.endpoints
 
     def count_request(endpoint: Endpoint, question: Question, *arguments: Any) -> Any:
-        calls.append(question.method)
+        # A player whom another test left in this process still asks his own node.
+        if endpoint is ours:
+            calls.append(question.method)
         return ask(endpoint, question, *arguments)
 
     monkeypatch.setattr(Endpoint, "ask", count_request)
     # Today's fees are asked for every few seconds, not for each transaction.
     player.wallet._prices._asked_at = float("inf")
     player.wallet.transfer(SINK, Wei(2))
-    # A node that has not mined it yet is asked again, and for its head.
-    again = {"eth_getBlockByNumber"} if calls.count("eth_getTransactionReceipt") > 1 else set()
-    assert [call for call in dict.fromkeys(calls) if call not in again] == [
+    # The receipt may be asked for more than once.
+    assert list(dict.fromkeys(calls)) == [
         "eth_getBalance",
         "eth_estimateGas",
         "eth_getTransactionCount",
