@@ -53,7 +53,8 @@ _HEADER, _OPERATORS, _CONSTANTS, _MANIFEST = FILES = (
 )
 TOKENIZER = "tokenizer.json"
 _TREE = "constants.tree"
-# When the constants were last written, and their size: what the stored hashes are good for.
+# When the constants last changed, and their size: what the stored hashes are good for. Of the times
+# of a file this one cannot be chosen, so hashes that came in a stranger's archive are not believed.
 _STAMP = struct.Struct(">QQ")
 
 
@@ -173,7 +174,7 @@ def _write_tree(folder: Path, tree: AnyTree) -> None:
 
 def _stamp(folder: Path) -> bytes:
     found = (folder / _CONSTANTS).stat()
-    return _STAMP.pack(found.st_mtime_ns, found.st_size)
+    return _STAMP.pack(found.st_ctime_ns, found.st_size)
 
 
 def _put_in_place(content: Path, target: Path, old: Path) -> None:

@@ -1,6 +1,9 @@
 """Models on disk: whole or not at all, and checked by root."""
 
 import os
+import shutil
+import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,12 +183,46 @@ def test_large_constants_are_hashed_when_they_change_or_when_asked_for() -> None
         file.write(b"\x55\xaa\x55\xaa")
     with pytest.raises(CorruptModel, match="do not hash"):
         load_model("large", hash_bytes)
-    # A change that left the time as it was is found by a full check, or by a proof of its bytes.
+    # The time that a program can choose is not believed.
     os.utime(constants, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(CorruptModel, match="do not hash"):
+        load_model("large", hash_bytes)
+
+
+def test_bytes_that_a_disk_lost_are_found_by_a_full_check_or_by_their_proof() -> None:
+    model = large_model()
+    constants = save_model(model) / "constants.bin"
+    leaf = len(model.program.constants) // 512
+    with constants.open("r+b") as file:
+        file.seek(leaf * 256)
+        file.write(b"\x55\xaa\x55\xaa")
+    # Hashes of what was there, for the time that the file has now.
+    tree, found = constants.with_name("constants.tree"), constants.stat()
+    stamp = struct.pack(">QQ", found.st_ctime_ns, found.st_size)
+    tree.write_bytes(stamp + tree.read_bytes()[len(stamp) :])
     with pytest.raises(InvalidProgram, match="have changed on disk"):
         load_model("large", hash_bytes).program.constants_tree.path(leaf)
     with pytest.raises(CorruptModel, match="do not hash"):
         verify_model("large", hash_bytes)
+
+
+def test_hashes_that_came_with_a_strangers_archive_are_not_believed(tmp_path: Path) -> None:
+    folder = save_model(large_model())
+    constants = folder / "constants.bin"
+    with constants.open("r+b") as file:
+        file.write(b"\x55\xaa\x55\xaa")
+    # All that an archive can set: the bytes of each file, its size and its time of writing.
+    written_ns = 1_700_000_000 * 10**9
+    os.utime(constants, ns=(written_ns, written_ns))
+    tree = folder / "constants.tree"
+    stamp = struct.pack(">QQ", written_ns, constants.stat().st_size)
+    tree.write_bytes(stamp + tree.read_bytes()[len(stamp) :])
+    unpacked = tmp_path / "unpacked"
+    archive = shutil.make_archive(str(tmp_path / "model"), "tar", folder)
+    shutil.unpack_archive(archive, unpacked, filter="data")
+    assert (unpacked / "constants.bin").stat().st_mtime_ns == written_ns
+    with pytest.raises(CorruptModel, match="do not hash"):
+        load_model(unpacked, hash_bytes)
 
 
 def test_hashes_that_are_missing_or_old_are_made_anew() -> None:
