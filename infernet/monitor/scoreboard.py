@@ -101,7 +101,7 @@ class Scoreboard:
 
     def __init__(self, contracts: Contracts) -> None:
         self._contracts, self._lock = contracts, Lock()
-        self._settled = Tally(contracts.market_constants.assert_seconds)
+        self._settled = Tally()
         self._next = contracts.deployment.block
         self._seen: tuple[int, bytes] | None = None
         # Of an iteration; a registered program never changes.
@@ -167,27 +167,31 @@ class Scoreboard:
         """
         market, games = self._contracts.market_constants, self._contracts.game_constants
         if event.name == "Asserted":
-            run = self._run_seconds(event["taskId"])
+            run = self._run_seconds(self._request_of(event))
             return Seconds(event["windowEnd"] - market.window_seconds - run)
         if event.name == "ChallengeCommitted":
             asserted = self._contracts.market.events("Asserted", assertionId=event["assertionId"])
-            run = self._run_seconds(asserted[0]["taskId"]) if asserted else 0
+            run = self._run_seconds(self._request_of(asserted[0])) if asserted else 0
             return Seconds(event["openDeadline"] - games.open_seconds - run)
         if event.name != "Claimed":
             return Seconds(0)
-        requested = self._contracts.market.events("Requested", taskId=event["taskId"])
-        if any(event["claimDeadline"] < each["deadline"] for each in requested):
-            run = self._run_seconds(event["taskId"])
+        request = self._request_of(event)
+        if request is not None and event["claimDeadline"] < request["deadline"]:
+            run = self._run_seconds(request)
             return Seconds(event["claimDeadline"] - market.assert_seconds - run)
         # The task ends before the claim's time does.
         return self._contracts.chain.block(event.block_number).timestamp
 
-    def _run_seconds(self, task_id: bytes) -> int:
+    def _request_of(self, event: Event) -> Event | None:
+        """Return the request of an event's task; None where the index has lost it meanwhile."""
+        found = self._contracts.market.events("Requested", taskId=event["taskId"])
+        return found[0] if found else None
+
+    def _run_seconds(self, request: Event | None) -> int:
         """Return what a task's run adds to its periods, 0 for one that is not known."""
-        contracts = self._contracts
-        for request in contracts.market.events("Requested", taskId=task_id):
-            root = ProgramRoot(bytes(request["programRoot"]))
-            if root not in self._steps:
-                self._steps[root] = contracts.registry.info(root).steps_per_iteration
-            return contracts.game_constants.run_seconds(request["iterations"] * self._steps[root])
-        return 0
+        if request is None:
+            return 0
+        contracts, root = self._contracts, ProgramRoot(bytes(request["programRoot"]))
+        if root not in self._steps:
+            self._steps[root] = contracts.registry.info(root).steps_per_iteration
+        return contracts.game_constants.run_seconds(request["iterations"] * self._steps[root])

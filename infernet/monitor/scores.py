@@ -115,9 +115,21 @@ NO_MINER, NO_FISHERMAN, NO_BALANCE = MinerRecord(), FishermanRecord(), Balance(N
 
 
 @dataclass(frozen=True, slots=True)
+class _Claim:
+    at: Seconds
+    deadline: Seconds
+
+    def share_gone(self, at: Seconds) -> float:
+        """Return how much of the claim's time is over, from 0 to 1."""
+        return min(1.0, (at - self.at) / max(1, self.deadline - self.at))
+
+
+@dataclass(frozen=True, slots=True)
 class _Result:
+    """An assertion. `slowness`: the share of its claim's time that it took."""
+
     executor: Address
-    latency: Seconds
+    slowness: float
     at: Seconds
 
 
@@ -130,24 +142,22 @@ class _Game:
 
 @dataclass(slots=True)
 class Tally:
-    """All records, and what is open. `assert_seconds`: that a claim leaves for a result.
+    """All records, and what is open.
 
     What an event is about may be missing where a reorganisation came between two reads of the
     index; such an event is passed over, and the next block is folded from events that fit.
     """
 
-    assert_seconds: int
     miners: dict[Address, MinerRecord] = field(default_factory=dict)
     fishermen: dict[Address, FishermanRecord] = field(default_factory=dict)
     balances: dict[Address, Balance] = field(default_factory=dict)
-    _claims: dict[TaskId, Seconds] = field(default_factory=dict)
+    _claims: dict[TaskId, _Claim] = field(default_factory=dict)
     _results: dict[AssertionId, _Result] = field(default_factory=dict)
     _games: dict[GameId, _Game] = field(default_factory=dict)
 
     def copied(self) -> Tally:
         """Return a tally that can grow by itself."""
         return Tally(
-            self.assert_seconds,
             dict(self.miners),
             dict(self.fishermen),
             dict(self.balances),
@@ -161,28 +171,29 @@ class Tally:
         RULES[event.name](self, event, time)
 
     def _claimed(self, event: Event, time: Seconds) -> None:
-        self._claims[TaskId(bytes(event["taskId"]))] = time
+        claim = _Claim(time, Seconds(event["claimDeadline"]))
+        self._claims[TaskId(bytes(event["taskId"]))] = claim
         record = self.miners.get(event["executor"], NO_MINER)
         self.miners[event["executor"]] = replace(record, claims=record.claims + 1)
 
     def _expired(self, event: Event, _: Seconds) -> None:
-        at = self._claims.pop(TaskId(bytes(event["taskId"])), None)
-        if at is None:
+        claim = self._claims.pop(TaskId(bytes(event["taskId"])), None)
+        if claim is None:
             return
         record = self.miners[event["executor"]]
         self.miners[event["executor"]] = replace(
             record,
             expired=record.expired + 1,
             lost_wei=Wei(record.lost_wei + event["penalty"]),
-            tried=record.tried.plus(EXPIRY_WEIGHT, 0.0, at),
+            tried=record.tried.plus(EXPIRY_WEIGHT, 0.0, claim.at),
         )
 
     def _asserted(self, event: Event, time: Seconds) -> None:
-        executor, at = event["executor"], self._claims.pop(TaskId(bytes(event["taskId"])), None)
-        if at is None:
+        executor, claim = event["executor"], self._claims.pop(TaskId(bytes(event["taskId"])), None)
+        if claim is None:
             return
-        latency = Seconds(time - at)
-        result = _Result(executor, latency, time)
+        latency = Seconds(time - claim.at)
+        result = _Result(executor, claim.share_gone(time), time)
         self._results[AssertionId(bytes(event["assertionId"]))] = result
         record = self.miners[executor]
         count = record.latencies.get(latency, 0) + 1
@@ -195,7 +206,7 @@ class Tally:
         if result is None:
             return
         record = self.miners[result.executor]
-        worth = 1.0 - SLOWNESS_COST * min(1.0, result.latency / self.assert_seconds)
+        worth = 1.0 - SLOWNESS_COST * result.slowness
         self.miners[result.executor] = replace(
             record,
             final=record.final + 1,

@@ -33,12 +33,16 @@ latencies = st.integers(0, ASSERT_SECONDS)
 
 @dataclass(frozen=True)
 class Deed:
-    """A claim and what came of it. `games`: whether the challenger won, one by one."""
+    """A claim and what came of it. `games`: whether the challenger won, one by one.
+
+    `allowed`: the seconds that the claim had.
+    """
 
     end: str
     at: int
     latency: int = 0
     games: tuple[bool, ...] = ()
+    allowed: int = ASSERT_SECONDS
 
 
 def deeds_of(*ends: str) -> st.SearchStrategy[Deed]:
@@ -52,14 +56,15 @@ honest_lives = st.lists(deeds_of("final", "pending"), max_size=12)
 
 def played(deeds: Sequence[Deed]) -> Tally:
     """Return the tally of events that tell a miner's deeds."""
-    tally, ids = Tally(ASSERT_SECONDS), count(1)
+    tally, ids = Tally(), count(1)
 
     def tell(name: str, at: int = 0, **arguments: object) -> None:
         tally.apply(Event(name, arguments, 1, 0, b""), Seconds(at))
 
     for deed in deeds:
         task, result = (next(ids).to_bytes(32, "big") for _ in range(2))
-        tell("Claimed", deed.at, taskId=task, executor=MINER)
+        deadline = deed.at + deed.allowed
+        tell("Claimed", deed.at, taskId=task, executor=MINER, claimDeadline=deadline)
         if deed.end == "expired":
             tell("ClaimExpired", taskId=task, executor=MINER, penalty=5)
             continue
@@ -145,6 +150,22 @@ def test_latency_alone_moves_a_score_by_a_tenth_at_most():
     quick = score([Deed("final", NOW - 9, 0)] * 1_000)
     slow = score([Deed("final", NOW - ASSERT_SECONDS, ASSERT_SECONDS)] * 1_000)
     assert 0.09 < quick - slow < 0.1
+
+
+@given(lives, times, latencies, st.integers(1, 100))
+def test_what_counts_of_a_latency_is_its_share_of_the_time_that_the_claim_had(
+    deeds, at, latency, times_as_long
+):
+    # A long run has more time, and takes it.
+    short = Deed("final", at - latency, latency)
+    slow = latency * times_as_long
+    long = Deed("final", at - slow, slow, allowed=ASSERT_SECONDS * times_as_long)
+    assert score([*deeds, long]) == pytest.approx(score([*deeds, short]), rel=1e-9)
+
+
+def test_a_claim_without_any_time_left_has_a_result_as_late_as_can_be():
+    late = score([Deed("final", NOW - 9, 1, allowed=0)])
+    assert late == score([Deed("final", NOW - 9, 1, allowed=1)])
 
 
 @given(lives)
