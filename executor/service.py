@@ -112,7 +112,8 @@ class Service:
         results = frozenset(found.task_id for found in asserted)
         own_results = frozenset(found.task_id for found in asserted if found.executor == me)
         self._seen = {task_id: self._seen.get(task_id, time.monotonic()) for task_id in offers}
-        self._means.inputs.tidy(offers)
+        # A result of a model that is served no more may still be demanded to show its input.
+        self._means.inputs.tidy(offers.keys() | own_results)
         self._read = (look.head, _Market(offers, claims, results, own_results))
         return self._read[1]
 

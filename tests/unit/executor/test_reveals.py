@@ -94,3 +94,21 @@ def test_a_hidden_input_counts_from_its_claim_until_it_is_on_chain(stage: Stage)
     with pytest.raises(InferenceFailed):
         tick(executor, gas)
     assert statuses(stage, [second, third]) == [TaskStatus.CLAIMED, TaskStatus.OPEN]
+
+
+def test_an_input_is_kept_while_its_result_is_open_though_its_model_is_served_no_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    miner = stage.wallet()
+    executor = stage.executor(miner)
+    open_, other = hidden(stage, executor, stage.data), TaskId(bytes(31) + b"\x07")
+    executor.tick()
+    executor.tick()
+    assert statuses(stage, [open_]) == [TaskStatus.ASSERTED]
+    held = executor._means.inputs
+    held.put(other, stage.data)
+    executor._means.holdings.clear()
+    monkeypatch.setattr("executor.inputs._KEPT_SECONDS", -1)
+    stage.request(stage.wallet())
+    executor.tick()
+    assert set(held.kept_bytes()) == {open_}
