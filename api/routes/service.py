@@ -34,9 +34,9 @@ class _UnknownProblem(GatewayError):
 )
 def get_health(request: Request, gateway: TheGateway) -> HealthView | Response:
     """Answer 200 while the gateway follows the chain, else 503."""
-    idle = gateway.condition().idle_seconds
-    if idle is None or idle > _MOST_IDLE_SECONDS:
-        since = "yet" if idle is None else f"for {idle:.0f} s"
+    found = gateway.condition()
+    if not found.turns or found.idle_seconds > _MOST_IDLE_SECONDS:
+        since = f"for {found.idle_seconds:.0f} s" if found.turns else "yet"
         return answer("not-following", f"no turn went well {since}", request.url.path)
     return HealthView(status="ok")
 
@@ -131,12 +131,10 @@ class _Figures(Collector):
             ("disk_bytes", "Inputs on disk", now.blob_bytes),
             ("most_disk_bytes", "Inputs that may be on disk", now.most_blob_bytes),
             ("listeners", "Streams of events", now.listeners),
+            ("idle_seconds", "Since the last turn that went well, or the start", now.idle_seconds),
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(f"infernet_gateway_{name}", text, value)
-        if now.idle_seconds is not None:
-            text = "Since the last turn that went well"
-            yield GaugeMetricFamily("infernet_gateway_idle_seconds", text, now.idle_seconds)
         yield CounterMetricFamily("infernet_gateway_turns", "Turns that went well", now.turns)
         told = CounterMetricFamily("infernet_gateway_answers", "Answers", labels=["status"])
         # A counter that begins at one would show no increase.

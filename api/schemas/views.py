@@ -287,7 +287,7 @@ class StatusView(View):
     now: int
     waiting: int = Field(description="Tasks accepted and not on chain yet")
     listeners: int
-    idle_seconds: float | None
+    idle_seconds: float
     disk_bytes: int
     most_disk_bytes: int
     fee_wei: WeiText

@@ -13,8 +13,9 @@ from infernet.chain.records import Seconds
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A gateway at one moment. `idle_seconds`: since the last turn that went well, None: none yet.
+    """A gateway at one moment.
 
+    `turns`: that went well; `idle_seconds`: since the last of them, or since the start;
     `waiting`: tasks that are not on chain yet, `oldest_at`: since when the first of them;
     `members`: miners of the pool; `errors`: turns spoiled, by the error's name.
     """
@@ -27,7 +28,7 @@ class Condition:
     most_blob_bytes: int
     listeners: int
     turns: int
-    idle_seconds: float | None
+    idle_seconds: float
     errors: dict[str, int]
 
 
@@ -36,10 +37,8 @@ class Health:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._turns, self._last_turn = 0, None
+        self._turns, self._last_turn = 0, time.monotonic()
         self._errors: Counter[str] = Counter()
-
-    _last_turn: float | None
 
     @property
     def turns(self) -> int:
@@ -47,10 +46,9 @@ class Health:
         return self._turns
 
     @property
-    def idle_seconds(self) -> float | None:
-        """Return how long ago the last good turn was, None before the first."""
-        last = self._last_turn
-        return None if last is None else time.monotonic() - last
+    def idle_seconds(self) -> float:
+        """Return how long ago the last good turn was, or the start before the first."""
+        return time.monotonic() - self._last_turn
 
     @property
     def errors(self) -> dict[str, int]:
