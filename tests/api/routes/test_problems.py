@@ -210,7 +210,7 @@ def test_a_heavy_body_holds_nobody_up(counter: Counter, name: str) -> None:
     answer = counter.client.post(path, content=body, headers=JSON)
     assert answer.status_code == status
     assert len(answer.content) < 4_000
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
 
 
 def test_an_idempotency_key_is_one_request(counter: Counter) -> None:

