@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .errors import InvalidProgram
 from .merkle import empty_root
-from .operators import Begin, End, Free, Instruction, Keep, decode
+from .operators import Begin, End, Free, Halt, Instruction, Keep, decode
 from .operators.base import MAX_COUNT, require, require_range
 from .program import DESCRIPTOR_BYTES, Header, Operator, Program
 from .tensors import LEAF_BYTES, TensorType
@@ -101,7 +101,12 @@ def _check_slots(instruction: Instruction, header: Header, table: Table) -> None
             require(dst not in table.kept, f"FREE of slot {dst}, which is kept")
             table.kinds[dst] = None
         case End():
+            _require_output(header, table)
             _check_end(header, table)
+        case Halt():
+            # Wherever a run can end, it has an output.
+            _require_output(header, table)
+            _check_operands(instruction, header, table)
         case _:
             _check_operands(instruction, header, table)
 
@@ -122,9 +127,12 @@ def _check_operands(instruction: Instruction, header: Header, table: Table) -> N
         )
 
 
-def _check_end(header: Header, table: Table) -> None:
+def _require_output(header: Header, table: Table) -> None:
     found = table.kinds[header.output_slot]
     require(found == header.output_type, "the output slot does not hold the output")
+
+
+def _check_end(header: Header, table: Table) -> None:
     if header.max_iterations == 1:
         return
     for slot, kind in enumerate(table.kinds):

@@ -221,7 +221,13 @@ def get_typed_data(
     )
     contracts = gateway.contracts
     root = bytes.fromhex(asked.input_root[2:])
-    return typed_request(contracts.chain.chain_id, contracts.market.address, request, root)
+    return typed_request(
+        contracts.chain.chain_id,
+        contracts.market.address,
+        request,
+        root,
+        is_carried=gateway.settings.are_inputs_carried,
+    )
 
 
 def _view(task_id: TaskId, is_repeat: bool) -> AcceptedView:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from infernet.audit.receipt import ChainPart, TaskPart, root_of, task_id_of
+from infernet.chain.abi import checksummed
 from infernet.chain.deployment import Contracts
 from infernet.chain.market import MAX_INPUT_BYTES, Request
 from infernet.chain.records import Address, Seconds, TaskId, Wei
-from infernet.chain.signed import signer_of, typed_request
+from infernet.chain.signed import carriage_signed
 from infernet.models.pipeline import Model
 
 from ..errors import InvalidTask, NoRoom
@@ -160,17 +161,25 @@ class Reception:
         root = served.program_root
         asked = Request(root, wish.fee_wei, wish.deadline, wish.nonce, wish.iterations)
         chain_id, market = self._contracts.chain.chain_id, self._contracts.market.address
-        typed = typed_request(chain_id, market, asked, root_of(data))
-        signer = signer_of(typed, wish.signature)
-        if signer is None or signer.lower() != wish.requester.lower():
-            raise InvalidTask(
-                "signature", f"{wish.requester} did not sign this request for this chain and market"
-            )
+        signer = Address(checksummed(wish.requester))
+        signed = carriage_signed(chain_id, market, asked, root_of(data), signer, wish.signature)
+        self._require_signed(signed, signer)
         prepared = self._prepared(served, asked, signer, data, account, wish.signature)
         # Of what was accepted before, the fee may be locked already.
         if self._store.task(prepared.order.id) is None:
             self._require_balance(signer, wish.fee_wei)
         return prepared
+
+    def _require_signed(self, signed: bool | None, signer: Address) -> None:
+        """Refuse what was not signed, or not in the way in which this gateway sends inputs."""
+        if signed is None:
+            why = f"{signer} did not sign this request for this chain and market"
+            raise InvalidTask("signature", why)
+        sends = self._settings.are_inputs_carried
+        if signed is not sends:
+            needed = str(sends).lower()
+            why = f"this gateway sends requests with carried = {needed}; sign /v1/tasks/typed-data"
+            raise InvalidTask("signature", why)
 
     def _require_few_signed(self, account: Account) -> None:
         """Leave room for others: who takes its ether back has tasks that can never be sent."""

@@ -15,6 +15,7 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.errors import ChainError, InsufficientBalance, Reverted
 from infernet.chain.market import Request
 from infernet.chain.records import NO_WEI, Seconds, TaskId, Wei
+from infernet.chain.signed import carriage_signed
 from infernet.chain.wallet import Wallet
 
 from ..errors import BlobDamaged, GatewayError
@@ -155,13 +156,20 @@ class Sender:
             order.program_root, order.fee_wei, order.deadline, order.nonce, order.iterations
         )
         market, wallet = self._contracts.market, self._wallet
-        is_carried = self._settings.are_inputs_carried
         if order.signature is not None:
-            carried = data if is_carried else b""
+            named = order.input_root, order.requester, order.signature
+            chain_id = self._contracts.chain.chain_id
+            # The setting may have changed since it was accepted.
+            is_carried = carriage_signed(chain_id, market.address, asked, *named)
             return market.request_signed(
-                wallet, order.requester, asked, order.input_root, carried, order.signature
+                wallet,
+                order.requester,
+                asked,
+                order.input_root,
+                data if is_carried else b"",
+                order.signature,
             )[0]
-        if is_carried:
+        if self._settings.are_inputs_carried:
             return market.request_with_input(wallet, asked, data)[0]
         return market.request(wallet, asked, order.input_root)[0]
 

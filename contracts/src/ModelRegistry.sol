@@ -172,10 +172,13 @@ contract ModelRegistry is IModelRegistration {
         if (d.firstStep() != c.steps) revert WrongFirstStep(index, d.firstStep(), c.steps);
         bool isEnd = d.opcode() == DescriptorLib.END;
         if (isEnd != (index + 1 == header.operatorCount())) revert MisplacedEnd(index);
-        if (isEnd) {
+        if (isEnd || d.opcode() == DescriptorLib.HALT) {
+            // Wherever a run can end, it has an output.
             uint256 needed = SlotsLib.entryOf(header.outputType(), header.outputCount());
             uint256 found = c.table[header.outputSlot()] & ~SlotsLib.KEPT;
             if (found != needed) revert WrongOutputType(found, needed);
+        }
+        if (isEnd) {
             if (header.maxIterations() > 1) SlotsLib.requireRepeatable(c.table, header.inputSlot());
         } else {
             SlotsLib.update(c.table, d, index, header.inputSlot());

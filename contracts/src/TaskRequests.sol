@@ -38,7 +38,7 @@ abstract contract TaskRequests is ITaskMarket {
         _requireModel(programRoot, iterations);
         _depositValue();
         taskId = _request(
-            msg.sender, TaskRequest(programRoot, inputRoot, iterations, fee, deadline, nonce), false
+            msg.sender, TaskRequest(programRoot, inputRoot, iterations, fee, deadline, nonce, false)
         );
     }
 
@@ -53,7 +53,7 @@ abstract contract TaskRequests is ITaskMarket {
         bytes32 inputRoot = _rootOfInput(input, _requireModel(programRoot, iterations));
         _depositValue();
         taskId = _request(
-            msg.sender, TaskRequest(programRoot, inputRoot, iterations, fee, deadline, nonce), true
+            msg.sender, TaskRequest(programRoot, inputRoot, iterations, fee, deadline, nonce, true)
         );
         emit InputCarried(taskId, input);
     }
@@ -68,13 +68,14 @@ abstract contract TaskRequests is ITaskMarket {
         // A signature over other terms recovers to somebody else, who must not pay by accident.
         if (signer != requester) revert WrongSigner(signer, requester);
         uint256 needed = _requireModel(signed.programRoot, signed.iterations);
-        bool carried = input.length != 0;
-        if (carried) {
+        if (signed.carried) {
             bytes32 root = _rootOfInput(input, needed);
             if (root != signed.inputRoot) revert WrongInputRoot(root, signed.inputRoot);
+        } else if (input.length != 0) {
+            revert WrongInputLength(input.length, 0);
         }
-        taskId = _request(signer, signed, carried);
-        if (carried) emit InputCarried(taskId, input);
+        taskId = _request(signer, signed);
+        if (signed.carried) emit InputCarried(taskId, input);
     }
 
     function reclaimFee(bytes32 taskId) external {
@@ -118,10 +119,7 @@ abstract contract TaskRequests is ITaskMarket {
         return MerkleLib.rootOfBytes(input);
     }
 
-    function _request(address requester, TaskRequest memory r, bool carried)
-        private
-        returns (bytes32 taskId)
-    {
+    function _request(address requester, TaskRequest memory r) private returns (bytes32 taskId) {
         if (paused) revert RequestsPaused();
         if (r.deadline <= block.timestamp) revert DeadlinePassed(r.deadline, block.timestamp);
         taskId = keccak256(
@@ -143,7 +141,7 @@ abstract contract TaskRequests is ITaskMarket {
         t.deadline = r.deadline;
         t.iterations = r.iterations;
         t.status = TaskStatus.Open;
-        t.inputAvailable = carried;
+        t.inputAvailable = r.carried;
         t.fee = r.fee;
         t.programRoot = r.programRoot;
         t.inputRoot = r.inputRoot;

@@ -122,7 +122,7 @@ class Market(Contract):
     ) -> tuple[TaskId, Sent]:
         """Send a request that `requester` signed; its free balance in the vault pays the fee.
 
-        `data`: the input, or nothing to name it by its root alone.
+        `data`: the input, or nothing where it was signed for by its root alone.
         """
         signed = (
             request.program_root,
@@ -131,6 +131,7 @@ class Market(Contract):
             request.fee,
             request.deadline,
             request.nonce,
+            bool(data),
         )
         sent = self.send(wallet, "requestSigned", requester, signed, data, signature)
         return self._task_of(sent, requester), sent

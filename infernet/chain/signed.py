@@ -33,6 +33,7 @@ _REQUEST = [
     {"name": "fee", "type": "uint96"},
     {"name": "deadline", "type": "uint40"},
     {"name": "nonce", "type": "uint64"},
+    {"name": "carried", "type": "bool"},
 ]
 _MEMBERSHIP = [
     {"name": "gateway", "type": "string"},
@@ -43,9 +44,12 @@ _MEMBERSHIP = [
 
 
 def typed_request(
-    chain_id: int, market: Address, request: Request, input_root: bytes
+    chain_id: int, market: Address, request: Request, input_root: bytes, *, is_carried: bool
 ) -> dict[str, Any]:
-    """Return a request as wallets sign it (`eth_signTypedData_v4`), in types of JSON."""
+    """Return a request as wallets sign it (`eth_signTypedData_v4`), in types of JSON.
+
+    `is_carried`: whether the input goes on chain with it.
+    """
     return {
         "types": {"EIP712Domain": _DOMAIN, "TaskRequest": _REQUEST},
         "primaryType": "TaskRequest",
@@ -62,6 +66,7 @@ def typed_request(
             "fee": int(request.fee),
             "deadline": int(request.deadline),
             "nonce": request.nonce,
+            "carried": is_carried,
         },
     }
 
@@ -90,6 +95,23 @@ def typed_membership(
             "expiresAt": expires_at,
         },
     }
+
+
+def carriage_signed(
+    chain_id: int,
+    market: Address,
+    request: Request,
+    input_root: bytes,
+    requester: Address,
+    signature: bytes,
+) -> bool | None:
+    """Return whether the request that `requester` signed carries its input; None: not signed."""
+    for is_carried in (True, False):
+        typed = typed_request(chain_id, market, request, input_root, is_carried=is_carried)
+        signer = signer_of(typed, signature)
+        if signer is not None and signer.lower() == requester.lower():
+            return is_carried
+    return None
 
 
 def signer_of(typed: dict[str, Any], signature: bytes) -> Address | None:

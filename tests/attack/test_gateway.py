@@ -42,7 +42,8 @@ def test_a_signature_that_the_contract_refuses_is_refused_before_it_is_accepted(
     """Accepted, it would fill the queue until its deadline and never be sent."""
     signer = KeySigner.create()
     request = Request(ProgramRoot(bytes(32)), Wei(1), Seconds(2), 3)
-    typed = typed_request(31_337, Address("0x" + "11" * 20), request, root_of(b"input"))
+    market = Address("0x" + "11" * 20)
+    typed = typed_request(31_337, market, request, root_of(b"input"), is_carried=True)
     signature = signer.sign_typed(typed)
     assert signer_of(typed, signature) == signer.address
     assert signer_of(typed, forms_of(signature)[name]) is None
@@ -58,7 +59,8 @@ def signed_wish(town: Town, signer: KeySigner, number: int) -> SignedWish:
     """Return a task that somebody signed and pays."""
     data, deadline = input_for(town.program, number), soon(town, 3_600)
     asked = Request(ProgramRoot(town.program.root), FEE, deadline, number)
-    typed = typed_request(town.chain.chain_id, town.contracts.market.address, asked, root_of(data))
+    market, root = town.contracts.market.address, root_of(data)
+    typed = typed_request(town.chain.chain_id, market, asked, root, is_carried=True)
     signature = signer.sign_typed(typed)
     return SignedWish("plain", RawInput(data), signer.address, FEE, deadline, number, signature)
 
@@ -119,11 +121,11 @@ def test_a_signature_for_another_chain_or_market_or_input_is_refused(
     good = signed_wish(town, signer, 7)
     asked = Request(ProgramRoot(town.program.root), FEE, good.deadline, good.nonce)
     market, chain_id = town.contracts.market.address, town.chain.chain_id
-    root = root_of(input_for(town.program, 7))
+    root, other = root_of(input_for(town.program, 7)), root_of(input_for(town.program, 8))
     elsewhere = [
-        typed_request(chain_id + 1, market, asked, root),
-        typed_request(chain_id, Address("0x" + "11" * 20), asked, root),
-        typed_request(chain_id, market, asked, root_of(input_for(town.program, 8))),
+        typed_request(chain_id + 1, market, asked, root, is_carried=True),
+        typed_request(chain_id, Address("0x" + "11" * 20), asked, root, is_carried=True),
+        typed_request(chain_id, market, asked, other, is_carried=True),
     ]
     with gateway_on(town, tmp_path, funded_key(town.anvil)) as gateway:
         for typed in elsewhere:

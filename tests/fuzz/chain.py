@@ -331,7 +331,7 @@ def _receipt(data: bytes) -> None:
 @cache
 def _signed() -> tuple[dict[str, Any], bytes, str]:
     request = Request(ProgramRoot(bytes(32)), Wei(5), Seconds(9), 1)
-    typed = typed_request(31_337, _ADDRESS, request, bytes(32))
+    typed = typed_request(31_337, _ADDRESS, request, bytes(32), is_carried=True)
     account = Account.from_key(_KEY)
     signature = bytes(account.sign_typed_data(full_message=typed).signature)
     return typed, signature, str(account.address)

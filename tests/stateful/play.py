@@ -143,10 +143,13 @@ class Play(RuleBasedStateMachine):
             case 0:
                 self.stage.post_hidden(rogue, rng.randbytes(32), run.program.root, fee)
             case 1:
-                values, signature = self.stage.signed(rogue, run, fee)
-                sender = rng.choice(ROGUES)
-                carried = rng.random() < 0.5
-                data = run.data if carried else b""
+                is_carried = rng.random() < 0.5
+                values, signature = self.stage.signed(rogue, run, fee, is_carried=is_carried)
+                sender, data = rng.choice(ROGUES), run.data if is_carried else b""
+                with suppress(Refused):
+                    other = b"" if is_carried else run.data
+                    self.stage.send(sender, "requestSigned", rogue, values, other, signature)
+                    raise AssertionError("a signed input was left out or added")
                 arguments = rogue, values, data, signature
                 self.stage.send(sender, "requestSigned", *arguments)
                 with suppress(Refused):

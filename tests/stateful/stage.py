@@ -105,7 +105,9 @@ class Stage:
         arguments = (program_root, root, 1, fee, until, self.nonce)
         return bytes(self.send(requester, "request", *arguments))
 
-    def signed(self, signer: str, run: Run, fee: int) -> tuple[tuple[Any, ...], bytes]:
+    def signed(
+        self, signer: str, run: Run, fee: int, *, is_carried: bool
+    ) -> tuple[tuple[Any, ...], bytes]:
         """Return a request that an account signs, as the market takes it, with the signature."""
         self.nonce += 1
         until = self.world.now + 5000
@@ -117,12 +119,12 @@ class Stage:
             run.iterations,  # type: ignore[arg-type]
         )
         market = Address(self.world.address["TaskMarket"])
-        typed = typed_request(CHAIN_ID, market, request, run.input_root)
+        typed = typed_request(CHAIN_ID, market, request, run.input_root, is_carried=is_carried)
         name = next(name for name, address in ADDRESS.items() if address == signer)
         message = encode_typed_data(full_message=typed)
         signature = bytes(Account.sign_message(message, KEYS[name]).signature)
-        values = run.program.root, run.input_root, run.iterations, fee, until, self.nonce
-        return values, signature
+        asked = run.iterations, fee, until, self.nonce, is_carried
+        return (run.program.root, run.input_root, *asked), signature
 
     def things(self, kind: str) -> list[bytes]:
         """Return the ids of all tasks, assertions or games."""

@@ -37,6 +37,7 @@ class Signing:
     is_high: bool = False
     is_cut: bool = False
     is_other_input: bool = False
+    is_stripped: bool = False
     names: Party = REQUESTER
 
     def arguments(self, case: Case) -> Sequence[Any]:
@@ -52,15 +53,17 @@ class Signing:
         root = hash_bytes(truth.data).root
         signature = self._sign(case, request, root)
         fee = request.fee if self.fee is None else self.fee
-        terms = request.program_root, root, request.iterations, fee, request.deadline, self.nonce
+        asked = request.iterations, fee, request.deadline, self.nonce, True
+        terms = (request.program_root, root, *asked)
         data = case.network.other.data if self.is_other_input else truth.data
-        return ground.address[self.names], terms, data.tobytes(), signature
+        carried = b"" if self.is_stripped else data.tobytes()
+        return ground.address[self.names], terms, carried, signature
 
     def _sign(self, case: Case, request: Request, root: bytes) -> bytes:
         ground = case.ground
         market = ground.vault if self.is_other_market else ground.market
         chain = ground.web3.eth.chain_id + self.other_chain
-        typed = typed_request(chain, Address(market.address), request, root)
+        typed = typed_request(chain, Address(market.address), request, root, is_carried=True)
         signature = Account.sign_typed_data(ground.key(self.signer), full_message=typed).signature
         if self.is_high:
             s = ORDER - int.from_bytes(signature[32:64])
@@ -121,6 +124,7 @@ SIGNATURES = (
     _relays("relays the other form", "the high s of the pair", Signing(is_high=True)),
     _relays("relays a cut signature", "64 bytes", Signing(is_cut=True)),
     _relays("relays another input", "not of the signed root", Signing(is_other_input=True)),
+    _relays("relays without the input", "the input left out", Signing(is_stripped=True)),
     _relays(
         "relays on credit",
         "a fee that is not there",

@@ -9,11 +9,12 @@ import pytest
 
 from interpreter.errors import InvalidProgram
 from interpreter.merkle import digest, empty_root, tree_of_hashes
-from interpreter.operators import Begin, Free, decode
+from interpreter.operators import Begin, Free, Halt, decode
 from interpreter.program import DESCRIPTOR_BYTES, FIELD_COUNT, Header, Opcode, Operator, Program
 from interpreter.tensors import DType, TensorType
 from interpreter.validate import validate
 from tests import sequences
+from tests.builder import ProgramBuilder
 from tests.programs import OPCODES, random_instruction_program, random_program
 from tests.property.test_totality import SPECIAL, mutated_program
 
@@ -261,3 +262,22 @@ def test_operator_trees_of_every_size_are_recomputed(contracts: Contracts) -> No
     for pairs in range(18):
         header, numbered = renumbered(base, [*pair * pairs, *true])
         assert require_agreement(contracts, base, header, numbered, f"{pairs} pairs")
+
+
+@pytest.mark.parametrize("held", ["output", "empty", "other"])
+def test_a_run_may_halt_only_where_the_output_is_in_place(contracts: Contracts, held: str) -> None:
+    builder = ProgramBuilder(TensorType(DType.I32, 2), slot_depth=2, input_slot=3)
+    token = builder.begin(TensorType(DType.I32, 1))
+    output = builder.begin(TensorType(DType.I32, 4))
+    builder.add(Halt(token, 3, 2, 0, (7,)))
+    base = builder.finish(output)
+    first, out, halt, end = descriptors_of(base)
+    other = Begin(output, TensorType(DType.I32, 100)).encode().encode()
+    orders = {
+        "output": [first, out, halt, end],
+        "empty": [first, halt, out, end],
+        "other": [first, other, halt, Free(output).encode().encode(), out, end],
+    }
+    header, descriptors = renumbered(base, orders[held])
+    is_taken = require_agreement(contracts, base, header, descriptors, held)
+    assert is_taken is (held == "output")

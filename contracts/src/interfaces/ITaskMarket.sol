@@ -35,6 +35,7 @@ interface ITaskMarket {
         uint64 revealBaseFeeWei;
     }
 
+    /// @dev `carried`: whether the input is on chain from the start. It is no part of the task's id.
     struct TaskRequest {
         bytes32 programRoot;
         bytes32 inputRoot;
@@ -42,6 +43,7 @@ interface ITaskMarket {
         uint96 fee;
         uint40 deadline;
         uint64 nonce;
+        bool carried;
     }
 
     struct Task {
@@ -175,7 +177,8 @@ interface ITaskMarket {
     ) external payable returns (bytes32 taskId);
 
     /// @notice Request a run that `requester` signed for (EIP-712); whoever sends it pays nothing but gas.
-    /// @dev The fee comes out of the requester's free balance. An empty `input` names it by its root alone.
+    /// @dev The fee comes out of the requester's free balance. The signature says whether `input` travels
+    /// along, so that nobody who sees it can leave the bytes out; where it does not, `input` is empty.
     function requestSigned(
         address requester,
         TaskRequest calldata signed,

@@ -8,7 +8,7 @@ library SignedRequestLib {
     bytes32 private constant _DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     bytes32 private constant _REQUEST_TYPEHASH = keccak256(
-        "TaskRequest(bytes32 programRoot,bytes32 inputRoot,uint32 iterations,uint96 fee,uint40 deadline,uint64 nonce)"
+        "TaskRequest(bytes32 programRoot,bytes32 inputRoot,uint32 iterations,uint96 fee,uint40 deadline,uint64 nonce,bool carried)"
     );
     bytes32 private constant _NAME_HASH = keccak256("InferNet");
     bytes32 private constant _VERSION_HASH = keccak256("1");
@@ -23,7 +23,14 @@ library SignedRequestLib {
         );
         bytes32 content = keccak256(
             abi.encode(
-                _REQUEST_TYPEHASH, r.programRoot, r.inputRoot, r.iterations, r.fee, r.deadline, r.nonce
+                _REQUEST_TYPEHASH,
+                r.programRoot,
+                r.inputRoot,
+                r.iterations,
+                r.fee,
+                r.deadline,
+                r.nonce,
+                r.carried
             )
         );
         return keccak256(abi.encodePacked(hex"1901", domain, content));

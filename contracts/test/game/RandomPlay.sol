@@ -38,11 +38,11 @@ contract RandomPlay is RandomBoard {
         }
         if (tasks.length == MAX_TASKS) return;
         bytes memory input = inputOf(++_salt);
+        bool carried = kind % 2 == 0;
         ITaskMarket.TaskRequest memory r = ITaskMarket.TaskRequest(
-            PROGRAM, rootOfInput(input), iterationsOf(kind), FEE, taskDeadline(), uint64(_salt)
+            PROGRAM, rootOfInput(input), iterationsOf(kind), FEE, taskDeadline(), uint64(_salt), carried
         );
         bytes memory signature = signed(KEY, r);
-        bool carried = kind % 2 == 0;
         vm.prank(rogue(who));
         bytes32 taskId = market.requestSigned(signer, r, carried ? input : bytes(""), signature);
         _inputs[taskId] = input;
@@ -57,6 +57,10 @@ contract RandomPlay is RandomBoard {
         try market.requestSigned(signer, s.terms, carried ? s.input : bytes(""), s.signature) {
             breach = "a signed request was taken twice";
         } catch (bytes memory why) {
+            bool isOther = carried != s.terms.carried;
+            if (isOther && bytes4(why) == ITaskMarket.WrongInputLength.selector) {
+                ++reached["a replay refused, since its input was left out or added"];
+            }
             if (bytes4(why) == ITaskMarket.TaskExists.selector) ++reached["a replay refused, since its task exists"];
             if (bytes4(why) == ITaskMarket.RequestsPaused.selector) ++reached["a request refused, since all are"];
         }

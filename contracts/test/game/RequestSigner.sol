@@ -25,7 +25,7 @@ abstract contract RequestSigner is GameFixture {
         bytes32 content = keccak256(
             abi.encode(
                 keccak256(
-                    "TaskRequest(bytes32 programRoot,bytes32 inputRoot,uint32 iterations,uint96 fee,uint40 deadline,uint64 nonce)"
+                    "TaskRequest(bytes32 programRoot,bytes32 inputRoot,uint32 iterations,uint96 fee,uint40 deadline,uint64 nonce,bool carried)"
                 ),
                 r
             )

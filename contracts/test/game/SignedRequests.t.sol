@@ -43,27 +43,42 @@ contract SignedRequestsTest is RequestSigner {
     }
 
     function test_an_input_may_be_named_by_its_root_alone() public {
-        (ITaskMarket.TaskRequest memory r,) = wanted();
-        bytes32 taskId = market.requestSigned(signer, r, "", signed(KEY, r));
+        (ITaskMarket.TaskRequest memory r, bytes memory input) = wanted();
+        r.carried = false;
+        bytes memory signature = signed(KEY, r);
+        vm.expectRevert(abi.encodeWithSelector(ITaskMarket.WrongInputLength.selector, 600, 0));
+        market.requestSigned(signer, r, input, signature);
+        bytes32 taskId = market.requestSigned(signer, r, "", signature);
         vm.assertFalse(market.task(taskId).inputAvailable, "not carried");
-        (, bytes memory other) = wanted();
-        other[0] ^= 0x01;
-        vm.expectPartialRevert(ITaskMarket.WrongInputRoot.selector);
-        market.requestSigned(signer, r, other, signed(KEY, r));
+    }
+
+    function test_an_input_that_was_signed_for_cannot_be_left_out_or_changed() public {
+        (ITaskMarket.TaskRequest memory r, bytes memory input) = wanted();
+        bytes memory signature = signed(KEY, r);
+        vm.expectRevert(abi.encodeWithSelector(ITaskMarket.WrongInputLength.selector, 0, 600));
+        market.requestSigned(signer, r, "", signature);
         vm.expectRevert(abi.encodeWithSelector(ITaskMarket.WrongInputLength.selector, 1, 600));
-        market.requestSigned(signer, r, hex"00", signed(KEY, r));
+        market.requestSigned(signer, r, hex"00", signature);
+        input[0] ^= 0x01;
+        vm.expectPartialRevert(ITaskMarket.WrongInputRoot.selector);
+        market.requestSigned(signer, r, input, signature);
+        // Nor can it be said to be asked for without.
+        r.carried = false;
+        vm.expectPartialRevert(ITaskMarket.WrongSigner.selector);
+        market.requestSigned(signer, r, "", signature);
     }
 
     function test_every_term_is_bound_by_the_signature(uint8 which) public {
         (ITaskMarket.TaskRequest memory r,) = wanted();
         bytes memory signature = signed(KEY, r);
-        which = uint8(bound(which, 0, 5));
+        which = uint8(bound(which, 0, 6));
         if (which == 0) r.programRoot ^= bytes32(uint256(1));
         if (which == 1) r.inputRoot ^= bytes32(uint256(1));
         if (which == 2) r.iterations += 1;
         if (which == 3) r.fee += 1;
         if (which == 4) r.deadline += 1;
         if (which == 5) r.nonce += 1;
+        if (which == 6) r.carried = false;
         vm.expectPartialRevert(ITaskMarket.WrongSigner.selector);
         market.requestSigned(signer, r, "", signature);
     }
@@ -106,6 +121,7 @@ contract SignedRequestsTest is RequestSigner {
     function test_no_fee_beyond_the_free_balance_is_taken() public {
         (ITaskMarket.TaskRequest memory r,) = wanted();
         r.fee = 2 ether + 1;
+        r.carried = false;
         bytes memory signature = signed(KEY, r);
         vm.expectPartialRevert(IStakeManager.InsufficientFree.selector);
         market.requestSigned(signer, r, "", signature);
@@ -113,6 +129,7 @@ contract SignedRequestsTest is RequestSigner {
 
     function test_a_request_that_came_too_late_is_refused() public {
         (ITaskMarket.TaskRequest memory r,) = wanted();
+        r.carried = false;
         bytes memory signature = signed(KEY, r);
         vm.warp(r.deadline);
         vm.expectPartialRevert(ITaskMarket.DeadlinePassed.selector);
@@ -121,6 +138,6 @@ contract SignedRequestsTest is RequestSigner {
 
     function wanted() private pure returns (ITaskMarket.TaskRequest memory r, bytes memory input) {
         input = inputOf(7);
-        r = ITaskMarket.TaskRequest(PROGRAM, rootOfInput(input), 1, FEE, uint40(START + 1 days), 99);
+        r = ITaskMarket.TaskRequest(PROGRAM, rootOfInput(input), 1, FEE, uint40(START + 1 days), 99, true);
     }
 }

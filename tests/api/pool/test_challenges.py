@@ -123,6 +123,6 @@ def test_a_membership_is_no_request_and_a_request_no_membership(challenges: Chal
     signer = KeySigner.create()
     challenge = challenges.new(signer.address)
     request = Request(ProgramRoot(bytes(32)), Wei(1), Seconds(challenge.expires_at), 1)
-    paid = signer.sign_typed(typed_request(CHAIN, MARKET, request, bytes(32)))
+    paid = signer.sign_typed(typed_request(CHAIN, MARKET, request, bytes(32), is_carried=True))
     with pytest.raises(BadChallenge, match="not by"):
         challenges.use(signer.address, challenge, paid)

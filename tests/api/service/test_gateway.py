@@ -220,7 +220,7 @@ def test_a_request_signed_by_the_client_is_paid_by_the_client(gateway: Gateway, 
     data = input_for(town.program, 9)
     asked = Request(ProgramRoot(town.program.root), FEE, soon(town, 3_600), 5)
     market = town.contracts.market.address
-    typed = typed_request(town.chain.chain_id, market, asked, root_of(data))
+    typed = typed_request(town.chain.chain_id, market, asked, root_of(data), is_carried=True)
     signed = SignedWish(
         "plain", RawInput(data), client.address, FEE, asked.deadline, 5, client.sign_typed(typed)
     )
@@ -228,10 +228,16 @@ def test_a_request_signed_by_the_client_is_paid_by_the_client(gateway: Gateway, 
     with pytest.raises(InvalidTask) as caught:
         gateway.accept_signed(forged, ACCOUNT).result(10)
     assert caught.value.field == "signature"
+    bare = typed_request(town.chain.chain_id, market, asked, root_of(data), is_carried=False)
+    with pytest.raises(InvalidTask, match="carried = true"):
+        gateway.accept_signed(replace(signed, signature=client.sign_typed(bare)), ACCOUNT).result(
+            10
+        )
     spent = gateway.spent(ACCOUNT.id)
     (task_id,) = gateway.accept_signed(signed, ACCOUNT).result(10).task_ids
     await_requested(gateway, task_id)
     assert town.contracts.market.task(task_id).requester == client.address
+    assert town.contracts.market.is_input_carried(task_id)
     assert town.contracts.vault.balance(client.address).locked == FEE
     assert gateway.spent(ACCOUNT.id) == spent
     assert gateway.accept_signed(signed, ACCOUNT).result(10).is_repeat

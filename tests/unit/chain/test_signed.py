@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,14 @@ from infernet.chain.deployment import Contracts
 from infernet.chain.errors import Reverted
 from infernet.chain.market import Request
 from infernet.chain.records import Address, ProgramRoot, Seconds, TaskStatus, Wei
-from infernet.chain.signed import signer_of, typed_request
+from infernet.chain.signed import carriage_signed, signer_of, typed_request
 from infernet.chain.wallet import KeySigner, Wallet
 from infernet.models.store import load_model
 from tests.anvil import Anvil
 
 FEE = Wei(10**16)
+
+Typed = dict[str, Any]
 
 
 class Office:
@@ -41,10 +44,13 @@ class Office:
         until = Seconds(self.contracts.chain.next_timestamp() + 600)
         return Request(ProgramRoot(self.program.root), FEE, until, nonce)
 
-    def signature(self, request: Request) -> bytes:
+    def typed(self, request: Request, *, other_chain: int = 0, is_carried: bool = True) -> Typed:
+        chain_id = self.contracts.chain.chain_id + other_chain
         market = self.contracts.market.address
-        chain_id = self.contracts.chain.chain_id
-        return self.client.sign_typed(typed_request(chain_id, market, request, self.root))
+        return typed_request(chain_id, market, request, self.root, is_carried=is_carried)
+
+    def signature(self, request: Request, *, is_carried: bool = True) -> bytes:
+        return self.client.sign_typed(self.typed(request, is_carried=is_carried))
 
 
 @pytest.fixture
@@ -76,7 +82,8 @@ def test_a_client_without_gas_money_gets_its_task(office: Office) -> None:
 
 def test_its_fee_comes_back_to_it_when_nobody_serves(office: Office) -> None:
     request = office.request()
-    arguments = (office.client.address, request, office.root, b"", office.signature(request))
+    signature = office.signature(request, is_carried=False)
+    arguments = (office.client.address, request, office.root, b"", signature)
     task_id, _ = office.contracts.market.request_signed(office.relayer, *arguments)
     assert not office.contracts.market.is_input_carried(task_id)
     office.anvil.skip(700)
@@ -91,7 +98,11 @@ def test_a_changed_request_is_nobody_s(office: Office) -> None:
     dearer = replace(request, fee=Wei(FEE + 1))
     with pytest.raises(Reverted, match="WrongSigner"):
         office.contracts.market.request_signed(
-            office.relayer, office.client.address, dearer, office.root, b"", signature
+            office.relayer, office.client.address, dearer, office.root, office.data, signature
+        )
+    with pytest.raises(Reverted, match="WrongSigner"):
+        office.contracts.market.request_signed(
+            office.relayer, office.client.address, request, office.root, b"", signature
         )
     with pytest.raises(Reverted, match="InvalidSignature"):
         office.contracts.market.request_signed(
@@ -101,18 +112,27 @@ def test_a_changed_request_is_nobody_s(office: Office) -> None:
 
 def test_the_signer_is_found_without_the_chain(office: Office) -> None:
     request = office.request()
+    signature = office.signature(request)
+    assert signer_of(office.typed(request), signature) == office.client.address
+    for other in (office.typed(request, other_chain=1), office.typed(request, is_carried=False)):
+        assert signer_of(other, signature) != office.client.address
+
+
+@pytest.mark.parametrize("is_carried", [True, False])
+def test_a_signature_says_whether_the_input_goes_along(office: Office, is_carried: bool) -> None:
+    request, signature = office.request(), office.signature(office.request(), is_carried=is_carried)
+    named = request, office.root, office.client.address, signature
     market, chain_id = office.contracts.market.address, office.contracts.chain.chain_id
-    typed = typed_request(chain_id, market, request, office.root)
-    assert signer_of(typed, office.signature(request)) == office.client.address
-    other = typed_request(chain_id + 1, market, request, office.root)
-    assert signer_of(other, office.signature(request)) != office.client.address
+    assert carriage_signed(chain_id, market, *named) is is_carried
+    assert carriage_signed(chain_id + 1, market, *named) is None
 
 
 @pytest.mark.parametrize("noise", [b"", bytes(64), bytes(65), b"\xff" * 65, b"\x01" * 66])
 def test_what_is_no_signature_has_no_signer(noise: bytes) -> None:
     market = Address("0x" + "11" * 20)
     request = Request(ProgramRoot(bytes(32)), FEE, Seconds(1), 1)
-    assert signer_of(typed_request(1, market, request, bytes(32)), noise) is None
+    typed = typed_request(1, market, request, bytes(32), is_carried=True)
+    assert signer_of(typed, noise) is None
 
 
 def expected_id(office: Office, request: Request) -> bytes:
