@@ -62,7 +62,10 @@ class Checker:
             self._means.checks.conclude(assertion_id, Finding.MOOT)
         elif (data := market.carried_input(task_id)) is None:
             return self._without_input(result, asserted)
-        elif asserted.status is AssertionStatus.FINAL or now > asserted.window_end:
+        elif asserted.status is AssertionStatus.FINAL:
+            self._miss(result, is_final=True)
+        elif asserted.demand is not DemandStatus.OPEN and now > asserted.window_end:
+            # While a demand is open the window may begin again, whatever a slow node tells of it.
             self._miss(result)
         else:
             return self._judge(result, data)
@@ -148,9 +151,13 @@ class Checker:
         )
         return True
 
-    def _miss(self, result: Result) -> None:
-        means = self._means
-        means.checks.conclude(result.assertion_id, Finding.LATE)
+    def _miss(self, result: Result, *, is_final: bool = False) -> None:
+        means, now = self._means, self._means.now()
+        if is_final:
+            means.checks.conclude(result.assertion_id, Finding.LATE)
+        elif not means.checks.miss(result.assertion_id, now):
+            means.checks.postpone(result.assertion_id, now + means.pause_seconds())
+            return
         self._say("window_missed", "did not check a result before its window closed", result)
         counts = sum(means.checks.coverage().values(), Coverage())
         target = means.policy.coverage_target
