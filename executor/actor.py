@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from infernet.actors.crew import Crew
 from infernet.actors.holdings import Holdings
 from infernet.actors.report import Tell, tell_nobody
+from infernet.actors.tries import Tries
 from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import Reverted
@@ -23,7 +24,6 @@ from .policy import Policy
 from .pool import Pool
 from .runs import OnInference, Runs, ignore_inference
 from .service import Service
-from .tries import Tries
 
 # Runs kept for games in play, besides those of the tasks in work.
 _SPARE_RUNS = 4

@@ -8,6 +8,7 @@ from threading import Lock
 from infernet.actors.crew import Crew
 from infernet.actors.holdings import Holdings
 from infernet.actors.report import Report, Tell
+from infernet.actors.tries import Tries
 from infernet.chain.deployment import Contracts
 from infernet.chain.records import Address, AssertionId, Seconds, TaskId
 from infernet.chain.wallet import Sent, Wallet
@@ -16,7 +17,6 @@ from .inputs import Inputs
 from .policy import Policy
 from .pool import Pool
 from .runs import Runs
-from .tries import Tries
 
 Head = tuple[int, bytes]
 

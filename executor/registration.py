@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from infernet.actors.holdings import require_room
 from infernet.chain.deployment import Contracts
 from infernet.chain.fees import Prices
 from infernet.chain.records import NO_WEI, ProgramRoot, Wei
@@ -68,10 +69,12 @@ def plan(
 
     The vault is to hold `backing`, and enough for `max_tasks` tasks at least; what is locked there
     already counts. A stake stays locked until its result is final, so more backing serves more.
+    Raises ModelTooLarge for a model that this machine cannot run.
     """
     registry = contracts.registry
     registrations = []
     for name, program in programs.items():
+        require_room(program)
         floor = registry.floor(program)
         if policy.stake_wei < floor:
             raise PolicyError(

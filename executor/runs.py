@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from infernet.actors.holdings import Holdings, Run
+from infernet.actors.tries import Tries
 from infernet.chain.records import ProgramRoot, TaskId
 from interpreter.merkle import Hash
 from interpreter.program import Step
 
 from .errors import InferenceFailed
 from .inputs import Inputs
-from .tries import Tries
 
 _SHORTEST_SECONDS = 0.001
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from infernet.actors.crew import Crew, Work
 from infernet.actors.holdings import Holdings
 from infernet.actors.report import Tell, tell_nobody
+from infernet.actors.tries import Tries
 from infernet.backend.conformance import Report as Conformance
 from infernet.chain.deployment import Contracts
 from infernet.chain.errors import Reverted
@@ -64,6 +65,7 @@ class Fisherman:
             self.holdings,
             self.policy,
             Checks(database),
+            Tries(database),
             Runs(self.holdings, self.contracts.market, self.policy.max_runs),
             self.name,
             self.tell,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice, takewhile
 from time import monotonic
 
 from bisection.dissection import cuts
@@ -39,6 +40,7 @@ class Checker:
     def __init__(self, means: Means, challenger: Challenger, crew: Crew) -> None:
         self._means, self._challenger, self._crew = means, challenger, crew
         self._seconds_each = 1.0
+        self._alone: bytes | None = None
         self.has_more = False
 
     def works(self) -> list[Work]:
@@ -46,11 +48,26 @@ class Checker:
         now, crew = self._means.now(), self._crew
         due = in_order(self._means.checks.open(Finding.UNCHECKED, now), now, self._seconds_each)
         idle = [result for result in due if not crew.is_busy_with(result.assertion_id)]
-        fitting = int(_BATCH_SECONDS / self._seconds_each)
-        size = min(max(fitting, self._means.policy.max_runs), _MOST_IN_BATCH)
-        chosen = idle[: max(0, size - (len(due) - len(idle)))]
+        chosen = self._chosen(idle, len(due) - len(idle))
         self.has_more = len(chosen) < len(idle)
         return [Work(r.assertion_id, partial(self._check, r), r.window_end) for r in chosen]
+
+    def _chosen(self, idle: list[Result], busy_count: int) -> list[Result]:
+        """Return what is begun now: a batch, or one result alone whose run may be deadly.
+
+        Any of those that were in work when the process ended may be the cause: alone tells which.
+        """
+        if self._alone is not None and self._crew.is_busy_with(self._alone):
+            return []
+        suspects = self._means.tries.suspects()
+        if idle and idle[0].task_id in suspects:
+            chosen = [] if busy_count else idle[:1]
+            self._alone = chosen[0].assertion_id if chosen else None
+            return chosen
+        fitting = int(_BATCH_SECONDS / self._seconds_each)
+        size = min(max(fitting, self._means.policy.max_runs), _MOST_IN_BATCH)
+        sound = takewhile(lambda result: result.task_id not in suspects, idle)
+        return list(islice(sound, max(0, size - busy_count)))
 
     def _check(self, result: Result) -> bool:
         market, now = self._means.contracts.market, self._means.now()
@@ -62,8 +79,14 @@ class Checker:
             self._means.checks.conclude(assertion_id, Finding.MOOT)
         elif (data := market.carried_input(task_id)) is None:
             return self._without_input(result, asserted)
-        elif asserted.status is AssertionStatus.FINAL or now > asserted.window_end:
+        elif asserted.status is AssertionStatus.FINAL:
+            self._miss(result, is_final=True)
+        elif asserted.demand is not DemandStatus.OPEN and now > asserted.window_end:
+            # While a demand is open the window may begin again, whatever a slow node tells of it.
             self._miss(result)
+        elif self._means.tries.is_hopeless(task_id):
+            what = "leaves a result alone: its runs ended this process; try it on another machine"
+            return self._put_off(result, "check_failed", what)
         else:
             return self._judge(result, data)
         return False
@@ -76,10 +99,11 @@ class Checker:
         means, assertion_id = self._means, AssertionId(result.assertion_id)
         terms, began = means.contracts.market.terms(assertion_id), monotonic()
         try:
-            run = means.runs.start(terms.program_root, data, terms.iterations)
-            (final,) = run.state_hashes([Step(terms.steps)])
-            is_false = final != terms.final_hash
-            is_sure = not is_false or self._again(terms, data) == final
+            with means.tries.counted(TaskId(result.task_id)):
+                run = means.runs.start(terms.program_root, data, terms.iterations)
+                (final,) = run.state_hashes([Step(terms.steps)])
+                is_false = final != terms.final_hash
+                is_sure = not is_false or self._again(terms, data) == final
         except RunFailed as error:
             return self._put_off(result, "check_failed", f"cannot re-execute a result: {error}")
         self._seconds_each += _WEIGHT * (monotonic() - began - self._seconds_each)
@@ -148,9 +172,13 @@ class Checker:
         )
         return True
 
-    def _miss(self, result: Result) -> None:
-        means = self._means
-        means.checks.conclude(result.assertion_id, Finding.LATE)
+    def _miss(self, result: Result, *, is_final: bool = False) -> None:
+        means, now = self._means, self._means.now()
+        if is_final:
+            means.checks.conclude(result.assertion_id, Finding.LATE)
+        elif not means.checks.miss(result.assertion_id, now):
+            means.checks.postpone(result.assertion_id, now + means.pause_seconds())
+            return
         self._say("window_missed", "did not check a result before its window closed", result)
         counts = sum(means.checks.coverage().values(), Coverage())
         target = means.policy.coverage_target

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from infernet.actors.holdings import Holdings
 from infernet.actors.report import Position, Report, Tell
+from infernet.actors.tries import Tries
 from infernet.chain.deployment import Contracts
 from infernet.chain.game import commitment_of, game_id_of
 from infernet.chain.records import (
@@ -35,6 +36,7 @@ class Means:
     holdings: Holdings
     policy: FishermanPolicy
     checks: Checks
+    tries: Tries
     runs: Runs
     name: str
     tell: Tell

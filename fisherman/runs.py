@@ -91,6 +91,11 @@ def guarded() -> Iterator[None]:
     """Turn whatever an engine raises into RunFailed."""
     try:
         yield
+    except MemoryError as error:
+        raise RunFailed(
+            f"the run needs more memory than is free ({error}); make room, or watch this model on "
+            "a larger machine"
+        ) from error
     except Exception as error:
         # Engines may be anybody's, and each fails in ways of its own.
         raise RunFailed(f"the engine failed: {type(error).__name__}: {error}") from error

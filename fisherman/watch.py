@@ -91,15 +91,33 @@ class Watch:
             bytes(request["programRoot"]),
             request["requester"] == found.executor,
             float(request["fee"] + (stakes[-1] if stakes else 0)),
-            found.window_end,
+            self._window_end(found),
             found.block_number,
         )
         return result, self._finding(result)
 
+    def _window_end(self, found: AssertionFound) -> int:
+        """Return when a result's window ends: a reveal begins it again."""
+        contracts = self._means.contracts
+        with contracts.feed.as_it_is():
+            revealed = contracts.market.events("Revealed", assertionId=found.assertion_id)
+        return int(revealed[-1]["windowEnd"]) if revealed else found.window_end
+
+    def _is_over(self, result: Result) -> bool:
+        """Say whether a window is over that no reveal can begin again."""
+        if result.window_end >= self._means.now():
+            return False
+        contracts, named = self._means.contracts, {"assertionId": result.assertion_id}
+        with contracts.feed.as_it_is():
+            is_demanded = contracts.market.has_event("RevealDemanded", **named)
+            ends = ("Revealed", "RevealTimedOut")
+            is_ended = any(contracts.market.has_event(name, **named) for name in ends)
+        return is_ended or not is_demanded
+
     def _finding(self, result: Result) -> Finding:
         if ProgramRoot(result.program_root) not in self._means.holdings:
             return Finding.UNHELD
-        if self._is_new and result.window_end < self._means.now():
+        if self._is_new and self._is_over(result):
             # Its time was over before this fisherman began.
             return Finding.MOOT
         share = self._means.policy.sample

@@ -19,9 +19,9 @@ from executor.inputs import Inputs
 from executor.means import Look, Means
 from executor.runs import Runs, SharedRun, ignore_inference
 from executor.service import Service
-from executor.tries import Tries
 from infernet.actors.crew import Crew, Work
 from infernet.actors.holdings import Holdings
+from infernet.actors.tries import Tries
 from infernet.backend.trace import Trace
 from infernet.chain.game import ChallengeFound
 from infernet.chain.market import AssertionFound, Market

@@ -1,7 +1,8 @@
 """Errors of actors, split by consequence.
 
 ActorError
-└── UnregisteredModel   the registry does not know the program: serving it would be worthless
+├── UnregisteredModel   the registry does not know the program: serving it would be worthless
+└── ModelTooLarge       a run takes more memory than this machine can give
 """
 
 from __future__ import annotations
@@ -17,3 +18,7 @@ class ActorError(Exception):
 
 class UnregisteredModel(ActorError):
     """A model's root is not one that is registered."""
+
+
+class ModelTooLarge(ActorError):
+    """A model's tensors do not fit into memory."""

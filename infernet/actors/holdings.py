@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from infernet.backend.footprint import machine_bytes, run_bytes
 from infernet.chain.deployment import Contracts
 from infernet.chain.records import ProgramRoot
 from interpreter.merkle import Hash
 from interpreter.program import Header, Program, Step
 
-from .errors import UnregisteredModel
+from .errors import ModelTooLarge, UnregisteredModel
+
+# A run may take this part of the memory; several at once, hashes and all else share the rest.
+_SHARE = 2
 
 
 class Run(Protocol):
@@ -51,7 +55,8 @@ Holdings = Mapping[ProgramRoot, Holding]
 
 
 def hold(contracts: Contracts, program: Program, start_run: StartRun) -> Holdings:
-    """Return the holding of one program by its root, or raise UnregisteredModel."""
+    """Return the holding of one program by its root; raises UnregisteredModel or ModelTooLarge."""
+    require_room(program)
     root = ProgramRoot(program.root)
     if not contracts.registry.info(root).registered:
         raise UnregisteredModel(
@@ -59,3 +64,14 @@ def hold(contracts: Contracts, program: Program, start_run: StartRun) -> Holding
             "register this model, or take the model whose root is registered"
         )
     return {root: Holding(program.header, start_run)}
+
+
+def require_room(program: Program) -> None:
+    """Raise ModelTooLarge unless this machine can run a program, and dispute what it gives."""
+    needed, given = run_bytes(program), machine_bytes() // _SHARE
+    if needed > given:
+        raise ModelTooLarge(
+            f"the tensors of program root 0x{program.root.hex()} take {needed / 1e9:.1f} GB, and a "
+            f"run may take {given / 1e9:.1f} GB here, half of the memory; take this model out of "
+            "your settings, or run it on a larger machine"
+        )

@@ -10,7 +10,7 @@ from threading import Event
 import structlog
 
 from infernet.actors.daemon import Actor, Observer, Pace, run, stop_on_signals
-from infernet.actors.holdings import Holding, Holdings, hold
+from infernet.actors.holdings import Holding, Holdings, hold, require_room
 from infernet.actors.report import Report
 from infernet.backend.adapters import (
     Adapter,
@@ -64,10 +64,12 @@ class Player:
     conformance: Conformance
 
     def holdings(self) -> Holdings:
-        """Return the models with what runs them, or raise UnregisteredModel."""
+        """Return the models with what runs them; raises UnregisteredModel or ModelTooLarge."""
         found: dict[ProgramRoot, Holding] = {}
         threads = self.config.backend.threads
         for model in self.models.values():
+            # An engine may take memory as soon as it is opened.
+            require_room(model.program)
             start = runner(self.adapter, model.program, threads)
             found.update(hold(self.contracts, model.program, start))
         return found

@@ -120,12 +120,30 @@ class Checks:
         sql = "UPDATE checks SET due_at = ?, tries = tries + ? WHERE assertion_id = ?"
         self._database.execute(sql, (due_at, has_failed, assertion_id))
 
+    def miss(self, assertion_id: bytes, now: int) -> bool:
+        """Note that a window closed first; return False if a reveal has begun it again."""
+        sql = (
+            "UPDATE checks SET finding = ?, is_open = 0, due_at = 0 "
+            "WHERE assertion_id = ? AND window_end < ? RETURNING 1"
+        )
+        return bool(self._database.execute(sql, (Finding.LATE, assertion_id, now)))
+
     def reveal(self, task_id: bytes, assertion_id: bytes, window_end: int) -> None:
-        """Note that a task's input is there, and that the window of one result began again."""
+        """Note that a task's input is there, and that the window of one result began again.
+
+        What was given up because the window before was over is to be checked after all.
+        """
         wake = "UPDATE checks SET due_at = 0 WHERE task_id = ? AND is_open AND finding = ?"
+        # The same reveal may be read many times, and reopens once.
+        reopen = (
+            "UPDATE checks SET finding = ?, is_open = 1, due_at = 0 "
+            "WHERE assertion_id = ? AND finding IN (?, ?) AND window_end < ?"
+        )
+        given_up = (Finding.LATE, Finding.MOOT)
         extend = "UPDATE checks SET window_end = ? WHERE assertion_id = ?"
         with self._database.transaction():
             self._database.execute(wake, (task_id, Finding.UNCHECKED))
+            self._database.execute(reopen, (Finding.UNCHECKED, assertion_id, *given_up, window_end))
             self._database.execute(extend, (window_end, assertion_id))
 
     def forget(self, assertion_id: bytes) -> None:

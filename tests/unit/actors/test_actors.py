@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from executor.actor import Executor
+from executor.policy import Policy
+from executor.registration import plan
 from fisherman.actor import Fisherman
 from fisherman.cost import reveal_price, reward_of
-from infernet.actors.errors import UnregisteredModel
+from infernet.actors import holdings
+from infernet.actors.errors import ModelTooLarge, UnregisteredModel
 from infernet.actors.holdings import hold
 from infernet.backend.errors import ConformanceError
+from infernet.backend.footprint import run_bytes
 from infernet.chain.deployment import Contracts
 from infernet.chain.game import commitment_of
 from infernet.chain.market import Request
@@ -28,7 +32,7 @@ from infernet.chain.records import (
     Wei,
 )
 from tests.programs import random_program
-from tests.stage import FEE, Stage, new_stage
+from tests.stage import ETHER, FEE, Stage, new_stage
 
 Actor = Executor | Fisherman
 
@@ -216,3 +220,16 @@ def test_model_whose_root_is_not_registered_is_refused(stage: Stage) -> None:
     other = random_program(np.random.default_rng(99))
     with pytest.raises(UnregisteredModel, match=other.root.hex()):
         hold(stage.contracts, other, partial(stage.run, None))
+
+
+def test_a_model_that_does_not_fit_into_memory_is_refused_before_anything_is_spent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = run_bytes(stage.program)
+    monkeypatch.setattr(holdings, "machine_bytes", lambda: 2 * needed)
+    hold(stage.contracts, stage.program, partial(stage.run, None))
+    monkeypatch.setattr(holdings, "machine_bytes", lambda: 2 * needed - 2)
+    with pytest.raises(ModelTooLarge, match=r"take 0\.\d GB.*take this model out"):
+        hold(stage.contracts, stage.program, partial(stage.run, None))
+    with pytest.raises(ModelTooLarge, match=stage.root.hex()):
+        plan(stage.contracts, stage.wallet(0), Policy(Wei(ETHER)), {"large": stage.program})

@@ -56,6 +56,20 @@ def test_an_input_that_appears_wakes_its_task_and_restarts_one_window() -> None:
     assert table.open(Finding.UNCHECKED, 0) == [result(1, window_end=9_999), result(2)]
 
 
+def test_a_reveal_reopens_once_what_was_given_up_before_it() -> None:
+    table = checks()
+    for number, finding in enumerate((Finding.LATE, Finding.MOOT, Finding.TRUE)):
+        each = result(number)
+        table.add([(each, Finding.UNCHECKED)])
+        table.conclude(each.assertion_id, finding)
+        table.reveal(each.task_id, each.assertion_id, 9_999)
+    assert [each.assertion_id[-1] for each in table.open(Finding.UNCHECKED, 0)] == [0, 1]
+    assert not table.miss(result(0).assertion_id, 9_999)
+    assert table.miss(result(0).assertion_id, 10_000)
+    table.reveal(RESULT.task_id, result(0).assertion_id, 9_999)
+    assert table.open(Finding.UNCHECKED, 0) == [result(1, window_end=9_999)]
+
+
 def test_what_a_reorganisation_took_back_can_come_again() -> None:
     table = checks()
     table.add([(result(1), Finding.UNCHECKED)])

@@ -57,6 +57,14 @@ def test_an_engine_that_fails_on_one_input_stops_nothing(stage: Stage, error: Ex
     assert fisherman.coverage() == Coverage(seen=3, sampled=3, checked=3)
 
 
+def test_a_run_that_needs_too_much_memory_says_so(stage: Stage) -> None:
+    tell_truth(stage, 1)
+    error = MemoryError("Unable to allocate 32.0 GiB")
+    stage.fisherman(stage.wallet(), start_run=Flaky(stage, 1, error)).tick()
+    assert events(stage) == ["check_failed"]
+    assert "needs more memory than is free (Unable to allocate 32.0 GiB)" in stage.reports[-1].what
+
+
 @dataclass
 class Bitflip:
     """A run whose final state is not the true one."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from infernet.chain.records import TaskId
 from infernet.store.database import Database
 
@@ -11,7 +14,7 @@ _MOST_TRIES = 3
 
 
 class Tries:
-    """How often an engine failed on each task; threads may share it."""
+    """How often runs of each task ended badly; threads may share it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,6 +29,17 @@ class Tries:
         """Forget the failures of a task."""
         self._database.execute("DELETE FROM tries WHERE task_id = ?", (task_id,))
 
+    @contextmanager
+    def counted(self, task_id: TaskId) -> Iterator[None]:
+        """Count a run while it lasts: only the end of the process leaves it noted as failed."""
+        self.begin(task_id)
+        try:
+            yield
+        except Exception:
+            self._take_back(task_id)
+            raise
+        self.succeed(task_id)
+
     def count(self, task_id: TaskId) -> int:
         """Return how many runs of a task have failed, or are under way."""
         rows = self._database.execute("SELECT count FROM tries WHERE task_id = ?", (task_id,))
@@ -38,3 +52,15 @@ class Tries:
     def is_hopeless(self, task_id: TaskId) -> bool:
         """Return whether a task failed so often that it is given up."""
         return self.count(task_id) >= _MOST_TRIES
+
+    def suspects(self) -> frozenset[bytes]:
+        """Return the tasks that failed or are under way, and are not given up."""
+        rows = self._database.execute("SELECT task_id FROM tries WHERE count < ?", (_MOST_TRIES,))
+        return frozenset(task_id for (task_id,) in rows)
+
+    def _take_back(self, task_id: TaskId) -> None:
+        with self._database.transaction():
+            less = "UPDATE tries SET count = count - 1 WHERE task_id = ?"
+            self._database.execute(less, (task_id,))
+            none = "DELETE FROM tries WHERE task_id = ? AND count <= 0"
+            self._database.execute(none, (task_id,))
