@@ -15,7 +15,8 @@ from infernet.models.errors import CorruptModel, InvalidInput, InvalidSource
 from infernet.models.manifest import Coding, Manifest, Text
 from infernet.models.sequence.pieces import Pieces, read_pieces
 from infernet.models.sequence.request import encode_request
-from infernet.models.text import Codec, Message, Sampling, read_tokenizer
+from infernet.models.text import Codec, Sampling, read_tokenizer
+from infernet.models.text_chat import Message
 from infernet.models.text_tokenizers import PLAIN_CHAT, of_folder, of_pieces
 
 # Enough of a tokenizer of llama2.c: marks, bytes, then pieces that join.
@@ -186,7 +187,7 @@ def test_a_folder_says_how_text_begins_ends_and_is_framed(tmp_path: Path) -> Non
         ("tokenizer_config.json", '{"chat_template": 5}', "neither text nor a list of named"),
         ("tokenizer_config.json", '{"chat_template": ["x"]}', "template that cannot be read"),
         ("tokenizer_config.json", '{"chat_template": [{"x": 1}]}', "template that cannot be read"),
-        ("tokenizer_config.json", '{"chat_template": "{% for"}', "template that cannot be read"),
+        ("tokenizer_config.json", '{"chat_template": "{% for"}', "template that cannot be used"),
         ("tokenizer_config.json", "[" * 100_000, "cannot be read: maximum recursion"),
         ("chat_template.jinja", b"\xff\xfe", "template that cannot be read"),
     ],
