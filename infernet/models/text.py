@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
 
 from .errors import CorruptModel, InvalidInput
 from .manifest import Text
@@ -19,12 +18,9 @@ from .sequence.request import SEED_BYTES, encode_request
 from .store import TOKENIZER, find_model, load_manifest
 from .text_chat import Message, framed_chat
 from .text_reader import BREAK, Reader, panics_told
+from .text_writer import Writer
 
 Bytes = npt.NDArray[np.uint8]
-
-# Some tokenizers drop the space before the first token of a text: text that is made goes on after
-# this one.
-_ANCHOR = "a"
 
 Prompt = str | Sequence[int] | Sequence[Message]
 FinishReason = Literal["stop", "length"]
@@ -65,29 +61,13 @@ class Generated:
     finish_reason: FinishReason
 
 
-class TextStream:
-    """Text that grows token by token; incomplete characters wait for the rest of their bytes."""
-
-    def __init__(self, tokenizer: Tokenizer, silent: frozenset[int]) -> None:
-        anchor = tokenizer.encode(_ANCHOR, add_special_tokens=False).ids
-        self._tokenizer, self._silent = tokenizer, silent
-        self._stream = DecodeStream(ids=anchor, skip_special_tokens=True)
-
-    def push(self, token: int) -> str:
-        """Return the text that a token completes, often all of its own."""
-        if token in self._silent:
-            return ""
-        return self._stream.step(self._tokenizer, token) or ""
-
-
 class Codec:
     """The text side of one model. Threads may share it."""
 
     def __init__(self, text: Text, tokenizer: Tokenizer) -> None:
         self.text = text
         self._reader = Reader(tokenizer)
-        self._tokenizer = tokenizer
-        self._silent = frozenset((*text.begin_tokens, *text.end_tokens))
+        self._writer = Writer(tokenizer, (*text.begin_tokens, *text.end_tokens))
 
     @classmethod
     def of(cls, model: str | Path) -> Codec:
@@ -173,18 +153,11 @@ class Codec:
 
     def text_of(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens as it goes on after other text; special ones have none."""
-        anchor = self._tokenizer.encode(_ANCHOR, add_special_tokens=False).ids
-        before = self._tokenizer.decode(anchor)
-        spoken = [token for token in tokens if token not in self._silent]
-        return str(self._tokenizer.decode([*anchor, *spoken])).removeprefix(before)
+        return self._writer.further(tokens)
 
     def prompt_of(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens that no other text comes before; special ones have none."""
-        return str(self._tokenizer.decode([each for each in tokens if each not in self._silent]))
-
-    def stream(self) -> TextStream:
-        """Return a stream that turns made tokens into text one by one."""
-        return TextStream(self._tokenizer, self._silent)
+        return self._writer.first(tokens)
 
     def numbers(self, output: Bytes) -> npt.NDArray[np.float64]:
         """Return the logits or the vector that an encoder's output stands for."""
