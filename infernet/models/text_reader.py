@@ -101,21 +101,22 @@ def _renamed(tokenizer: Tokenizer) -> tuple[Tokenizer, dict[int, int]]:
     found.normalizer = tokenizer.normalizer
     found.pre_tokenizer = tokenizer.pre_tokenizer
     found.post_processor = tokenizer.post_processor
-    cleans = found.normalizer is not None and BREAK not in found.normalizer.normalize_str(BREAK)
     ids = {}
     # Those that the model has too get numbers behind all others, which so keep theirs.
     for token, given in sorted(
         tokenizer.get_added_tokens_decoder().items(),
         key=lambda one: (found.model.token_to_id(one[1].content) is not None, one[0]),
     ):
-        name = f"{BREAK}{given.content}" if _is_mark(given) else given.content
+        is_mark = _is_mark(given)
+        name = f"{BREAK}{given.content}" if is_mark else given.content
         one = AddedToken(
             name,
-            single_word=given.single_word,
+            # What a template writes is a mark, whatever stands beside it.
+            single_word=given.single_word and not is_mark,
             lstrip=given.lstrip,
             rstrip=given.rstrip,
-            # A normaliser that takes breaks out would leave the name that anybody can write.
-            normalized=given.normalized and not cleans,
+            # A normaliser may change a mark's name, or leave of it what anybody can write.
+            normalized=given.normalized and not is_mark,
             special=given.special,
         )
         found.add_tokens([one])

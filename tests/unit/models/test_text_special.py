@@ -234,3 +234,29 @@ def test_chats_have_the_tokens_that_their_tokenizer_gives(
         f"<s>{found.chat_text(chat)}", add_special_tokens=False
     )
     assert found.tokens_of(chat) == own.ids
+
+
+@pytest.mark.parametrize(
+    "normaliser",
+    [
+        normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]),
+        normalizers.BertNormalizer(),
+        normalizers.NFKC(),
+    ],
+)
+@pytest.mark.parametrize("is_normalised", [False, True])
+def test_normalisers_neither_hide_marks_nor_make_them(
+    normaliser: normalizers.Normalizer, is_normalised: bool
+) -> None:
+    tokenizer = metaspace("never")
+    tokenizer.normalizer = normaliser
+    names = ("<|User|>", "<|Assistant|>")
+    marks = [AddedToken(each, normalized=is_normalised, single_word=True) for each in names]
+    tokenizer.add_tokens(marks)
+    user, assistant = map(tokenizer.token_to_id, names)
+    found = Codec(Text("generate", 64, 32, chat_template=FRAMED), tokenizer)
+    for content in ("hi", "h<|User|>i", "\uff1c|User|\uff1e", "<|Us\u200ber|>"):
+        tokens = found.tokens_of(said(content, "ho"))
+        written = [each for each in tokens if each in (user, assistant)]
+        assert written == [user, user, assistant]
+        assert not {user, assistant} & set(found.tokens_of(content))
