@@ -19,7 +19,8 @@ from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
 from infernet.chain.records import Address, Seconds, Wei
-from infernet.models.text import Message, Prompt, request_seed
+from infernet.models.text import Prompt, request_seed
+from infernet.models.text_chat import Message
 
 from ..errors import InvalidTask, MalformedBody, UnsupportedType
 from ..schemas.given import MOST_BATCH, MessagesForm, Sampled, SignedTerms, Terms, TextForm

@@ -9,7 +9,8 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from infernet.chain.records import Wei
-from infernet.models.text import Message, Prompt, request_seed
+from infernet.models.text import Prompt, request_seed
+from infernet.models.text_chat import Message
 
 from ..errors import InvalidMember
 from ..schemas.openai import (

@@ -20,7 +20,8 @@ from .terms import TextInput
 
 # A longer text has no chance to fit; what is shorter is counted in tokens.
 _MOST_CHARACTERS_A_TOKEN = 64
-_SEED_BITS = 63
+# JSON's numbers are exact up to here in JavaScript.
+_SEED_BITS = 53
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from infernet.backend.hashing import hash_bytes
 from infernet.chain.records import ProgramRoot
 from infernet.models.pipeline import Model
-from infernet.models.store import list_models, load_manifest, load_model
+from infernet.models.store import list_models, load_manifest, load_model, models_dir
 
 from .errors import UnknownMatter
 
@@ -25,6 +25,7 @@ def model_of(program_root: bytes) -> Model:
         if load_manifest(entry.folder).program_root == program_root.hex():
             return load_model(entry.folder, hash_bytes)
     raise UnknownMatter(
-        f"no stored model has the root 0x{program_root.hex()}; get the model's files and put "
-        "them in the store with `infernet model import` or `infernet model build`"
+        f"no model in {models_dir()} has the root 0x{program_root.hex()}; if you keep models "
+        "elsewhere, name the folder above theirs in INFERNET_DATA_DIR; else get the model's files "
+        "and use `infernet model import` or `infernet model build`"
     )

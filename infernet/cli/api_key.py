@@ -12,11 +12,11 @@ import typer
 from api.access.keys import Key, Scope, changing
 from infernet.chain.records import Wei
 from infernet.chain.wallet import in_ether
-from infernet.config import ConfigError, load, values
+from infernet.config import ConfigError, values
 
 from .console import Screen
 from .options import AsJson, ConfigFile
-from .session import use_data_dir
+from .session import data_dir_of
 
 app = typer.Typer(help="Make, list and revoke API keys; the gateway may run.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and show it, once: only its hash is kept."""
-    folder = use_data_dir(load(config).config)
+    folder = data_dir_of(config)
     if rate is not None and not 0 < rate < 1e9:
         raise ConfigError(f"--rate is {rate:g}; give requests per second, above 0")
     if not 0 < len(name) <= _MOST_NAME or not name.isprintable():
@@ -68,7 +68,7 @@ def create(
 @app.command("list")
 def list_(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show all keys, without what opens anything."""
-    with changing(use_data_dir(load(config).config)) as keys:
+    with changing(data_dir_of(config)) as keys:
         found = keys.list()
     if as_json:
         typer.echo(json.dumps([_facts(key) for key in found]))
@@ -88,7 +88,7 @@ def revoke(
     config: ConfigFile = None,
 ) -> None:
     """End a key at once and for good; tasks that were accepted go on."""
-    with changing(use_data_dir(load(config).config)) as keys:
+    with changing(data_dir_of(config)) as keys:
         key = keys.revoke(id_)
     Screen.open(to_stderr=True).line(f"key {key.id} ({key.name}) opens nothing any more")
 

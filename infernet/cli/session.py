@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from eth_account.signers.local import LocalAccount
@@ -19,12 +20,15 @@ from infernet.actors.opening import (
 )
 from infernet.chain.deployment import Contracts
 from infernet.chain.wallet import KeySigner, Wallet
-from infernet.config import Config, ConfigError
+from infernet.config import Config, ConfigError, load
 from infernet.store.journal import Journal
+
+from .console import Screen
 
 __all__ = (
     "ask_passphrase",
     "confirm_cost",
+    "data_dir_of",
     "keystore_of",
     "open_account_database",
     "open_chain",
@@ -33,6 +37,22 @@ __all__ = (
     "open_till",
     "use_data_dir",
 )
+
+
+def data_dir_of(file: Path | None) -> Path:
+    """Return the folder for data, and tell whoever names settings that lie elsewhere.
+
+    `file`: of the settings, as `load` takes it.
+    """
+    loaded = load(file)
+    named = load(loaded.file, environment={}).config.data.dir if loaded.file else None
+    folder = use_data_dir(loaded.config)
+    if named is not None and named.resolve() != folder.resolve():
+        Screen.open(to_stderr=True).prose(
+            f"INFERNET_DATA_DIR is set, so this is about {folder}, not about {named}, which "
+            f"{loaded.file} names; unset it if you mean that."
+        )
+    return folder
 
 
 def open_signer(config: Config) -> LocalAccount:

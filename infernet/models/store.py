@@ -241,8 +241,8 @@ def find_model(name_or_path: str | Path) -> Path:
         return path
     known = ", ".join(entry.name for entry in list_models()) or "none"
     raise UnknownModel(
-        f"no model '{text}' (known: {known}); import one with 'infernet model import' or "
-        "make one with 'infernet model build'"
+        f"no model '{text}' (known: {known}; kept in {models_dir()}); import one with 'infernet "
+        "model import' or make one with 'infernet model build'"
     )
 
 

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
 
 from .errors import CorruptModel, InvalidInput
 from .manifest import Text
 from .sequence.request import SEED_BYTES, encode_request
 from .store import TOKENIZER, find_model, load_manifest
+from .text_chat import Message, framed_chat
+from .text_reader import BREAK, Reader, panics_told
+from .text_writer import Writer
 
 Bytes = npt.NDArray[np.uint8]
-
-# Some tokenizers drop the space before the first token of a text: text that is made goes on after
-# this one.
-_ANCHOR = "a"
-# No character. Inside what looks like a special token of a message it keeps it from being one.
-_BREAK = "\U0010ffff"
-
-
-class Message(TypedDict):
-    """One message of a chat: who says what."""
-
-    role: str
-    content: str
-
 
 Prompt = str | Sequence[int] | Sequence[Message]
 FinishReason = Literal["stop", "length"]
@@ -76,34 +61,13 @@ class Generated:
     finish_reason: FinishReason
 
 
-class TextStream:
-    """Text that grows token by token; incomplete characters wait for the rest of their bytes."""
-
-    def __init__(self, tokenizer: Tokenizer, silent: frozenset[int]) -> None:
-        anchor = tokenizer.encode(_ANCHOR, add_special_tokens=False).ids
-        self._tokenizer, self._silent = tokenizer, silent
-        self._stream = DecodeStream(ids=anchor, skip_special_tokens=True)
-
-    def push(self, token: int) -> str:
-        """Return the text that a token completes, often all of its own."""
-        if token in self._silent:
-            return ""
-        return self._stream.step(self._tokenizer, token) or ""
-
-
 class Codec:
     """The text side of one model. Threads may share it."""
 
     def __init__(self, text: Text, tokenizer: Tokenizer) -> None:
         self.text = text
-        # What anybody writes is text: special tokens come from the template alone.
-        tokenizer.encode_special_tokens = True
-        self._tokenizer = tokenizer
-        self._silent = frozenset((*text.begin_tokens, *text.end_tokens))
-        added = tokenizer.get_added_tokens_decoder()
-        self._special = {token.content: i for i, token in added.items() if token.special}
-        names = sorted(self._special, key=len, reverse=True)
-        self._marks = re.compile("|".join(map(re.escape, names)) or r"(?!)")
+        self._reader = Reader(tokenizer)
+        self._writer = Writer(tokenizer, (*text.begin_tokens, *text.end_tokens))
 
     @classmethod
     def of(cls, model: str | Path) -> Codec:
@@ -156,43 +120,23 @@ class Codec:
         tokens = [part for part in prompt if isinstance(part, int)]
         if len(tokens) == len(prompt):
             return tokens
-        messages = [part for part in prompt if not isinstance(part, int)]
-        return list(self._chat_tokens(self._rendered(messages)))
+        return self._chat_tokens([part for part in prompt if not isinstance(part, int)])
 
     def chat_text(self, messages: Sequence[Message]) -> str:
         """Return a chat as the model reads it, ready for its answer. Begin tokens are not in it."""
-        return self._rendered(messages).replace(_BREAK, "")
+        return self._framed(messages).replace(BREAK, "")
 
-    def _rendered(self, messages: Sequence[Message]) -> str:
-        """Return a chat with every special token broken that is not the template's own."""
+    def _framed(self, messages: Sequence[Message], begin: str = "") -> str:
         if not self.text.chat_template:
             raise InvalidInput("this model has no chat template; send it a plain prompt")
-        try:
-            template = _environment().from_string(self.text.chat_template)
-            return template.render(
-                messages=[self._broken(each) for each in messages],
-                bos_token="",
-                eos_token="",
-                add_generation_prompt=True,
-            )
-        except (TemplateError, TypeError, ValueError, OverflowError) as error:
-            raise InvalidInput(f"the chat template does not take these messages: {error}") from None
+        return framed_chat(self.text.chat_template, messages, self._reader, begin)
 
-    def _broken(self, message: Message) -> Message:
-        content = message["content"]
-        if _BREAK in content:
-            raise InvalidInput("a message holds U+10FFFF, which is no character; leave it out")
-        broken = self._marks.sub(lambda mark: f"{mark[0][0]}{_BREAK}{mark[0][1:]}", content)
-        return Message(role=message["role"], content=broken)
-
-    def _chat_tokens(self, rendered: str) -> Iterator[int]:
-        yield from self.text.begin_tokens
-        start = 0
-        for mark in self._marks.finditer(rendered):
-            yield from self._encoded(rendered[start : mark.start()].replace(_BREAK, ""))
-            yield self._special[mark[0]]
-            start = mark.end()
-        yield from self._encoded(rendered[start:].replace(_BREAK, ""))
+    def _chat_tokens(self, messages: Sequence[Message]) -> list[int]:
+        # Some tokenizers read the first word of a text in a way of its own: what begins it counts.
+        begin = self._reader.spelled(self.text.begin_tokens)
+        if begin is not None:
+            return self._reader.tokens(self._framed(messages, begin))
+        return [*self.text.begin_tokens, *self._reader.tokens(self._framed(messages))]
 
     def decode_output(
         self, output: Bytes, prompt_length: int, iterations: int, *, halted: bool
@@ -209,32 +153,19 @@ class Codec:
 
     def text_of(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens as it goes on after other text; special ones have none."""
-        anchor = self._tokenizer.encode(_ANCHOR, add_special_tokens=False).ids
-        before = self._tokenizer.decode(anchor)
-        spoken = [token for token in tokens if token not in self._silent]
-        return str(self._tokenizer.decode([*anchor, *spoken])).removeprefix(before)
+        return self._writer.further(tokens)
 
     def prompt_of(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens that no other text comes before; special ones have none."""
-        return str(self._tokenizer.decode([each for each in tokens if each not in self._silent]))
-
-    def stream(self) -> TextStream:
-        """Return a stream that turns made tokens into text one by one."""
-        return TextStream(self._tokenizer, self._silent)
+        return self._writer.first(tokens)
 
     def numbers(self, output: Bytes) -> npt.NDArray[np.float64]:
         """Return the logits or the vector that an encoder's output stands for."""
         return output.view("<i4").astype(np.float64) * self.text.output_step
 
     def _tokens(self, text: str) -> list[int]:
-        return [*self.text.begin_tokens, *self._encoded(text)]
-
-    def _encoded(self, text: str) -> list[int]:
-        is_encoder = self.text.task != "generate"
-        try:
-            return list(self._tokenizer.encode(text, add_special_tokens=is_encoder).ids)
-        except (TypeError, ValueError, UnicodeError) as error:
-            raise InvalidInput(f"the text cannot be encoded: {error}") from None
+        framed, is_encoder = self._reader.broken(text), self.text.task != "generate"
+        return [*self.text.begin_tokens, *self._reader.tokens(framed, closed=is_encoder)]
 
     def _sequence(self, tokens: Sequence[int]) -> Request:
         """Return the input of an encoder: ids, then how many of them count."""
@@ -255,25 +186,11 @@ class Codec:
 def read_tokenizer(path: Path) -> Tokenizer:
     """Return the tokenizer in a file of the `tokenizers` library, or raise CorruptModel."""
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        with panics_told():
+            tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     # The library raises nothing narrower.
     except Exception as error:  # noqa: BLE001
         raise CorruptModel(f"{path} is no tokenizer: {error}; import the model again") from None
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
-
-
-def check_template(template: str) -> None:
-    """Raise jinja2's TemplateError for a chat template that cannot be rendered."""
-    _environment().from_string(template)
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = _refuse
-    return environment
-
-
-def _refuse(message: str) -> None:
-    raise TemplateError(message)

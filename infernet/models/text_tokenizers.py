@@ -26,7 +26,8 @@ from interpreter.operators.control import MAX_END_TOKENS
 from .errors import CorruptModel, InvalidSource
 from .sequence.configs import read_json
 from .sequence.pieces import BEGIN_OF_TEXT, END_OF_TEXT, Pieces, read_pieces
-from .text import check_template, read_tokenizer
+from .text import read_tokenizer
+from .text_chat import check_template
 
 _BYTE = re.compile(rb"<0x[0-9A-F]{2}>")
 _UNKNOWN = 0
@@ -154,7 +155,12 @@ def _template(folder: Path, config: Mapping[str, Any]) -> str:
         if not isinstance(found, str):
             raise TypeError(f"it is {found!r}, neither text nor a list of named ones")
         check_template(found)
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, TemplateError) as error:
+    except TemplateError as error:
+        raise InvalidSource(
+            f"{folder} has a chat template that cannot be used: {error} Correct it, or leave it "
+            "out: the model then takes plain prompts"
+        ) from None
+    except (OSError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise InvalidSource(
             f"{folder} has a chat template that cannot be read: {error!r}; download it again"
         ) from None

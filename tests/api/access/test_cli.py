@@ -53,6 +53,25 @@ def test_only_the_key_is_on_the_standard_output(folder: Path) -> None:
     reader.close()
 
 
+def test_a_variable_that_wins_over_the_settings_named_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = folder / "gateway.toml"
+    settings.write_text(f'[data]\ndir = "{folder / "network"}"\n')
+    found = _run("create", "lost", "--config", str(settings))
+    assert found.exit_code == 0 and len(found.stdout.split()) == 1
+    told = " ".join(found.stderr.split())
+    assert "INFERNET_DATA_DIR is set" in told
+    assert f"not about {folder / 'network'}" in told
+    settings.write_text(f'[data]\ndir = "{folder}"\n')
+    assert "INFERNET" not in _run("list", "--config", str(settings)).stderr
+    monkeypatch.delenv("INFERNET_DATA_DIR")
+    settings.write_text(f'[data]\ndir = "{folder / "network"}"\n')
+    assert "INFERNET" not in _run("create", "found", "--config", str(settings)).stderr
+    assert "found" in _run("list", "--config", str(settings)).stdout
+    assert "lost" not in _run("list", "--config", str(settings)).stdout
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.service.text import fresh_seed
 from infernet.cli.gateway_view import quoted
 from infernet.client import Client, Text
 from infernet.client.answers import Finality
@@ -91,6 +92,14 @@ def test_a_drawn_seed_is_the_same_for_the_same_key(village: Village) -> None:
     ids = [[each["id"] for each in answer["tasks"]] for answer in answers]
     assert ids[0] == ids[1]
     assert village.input(ids[0][0]) != village.input(ids[0][1])
+
+
+def test_drawn_seeds_are_numbers_that_every_client_reads_exactly() -> None:
+    keys = (None, *map(str, range(200)))
+    seeds = [fresh_seed(key) for key in keys for _ in range(1 if key else 200)]
+    assert all(float(seed) == seed < 2**53 for seed in seeds)
+    assert max(seeds) > 2**51
+    assert fresh_seed("draw") == fresh_seed("draw")
 
 
 @pytest.mark.parametrize(

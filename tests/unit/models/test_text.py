@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders, models
 
 from infernet.models.errors import CorruptModel, InvalidInput, InvalidSource
 from infernet.models.manifest import Coding, Manifest, Text
 from infernet.models.sequence.pieces import Pieces, read_pieces
 from infernet.models.sequence.request import encode_request
-from infernet.models.text import Codec, Message, Sampling, read_tokenizer
+from infernet.models.text import Codec, Sampling, read_tokenizer
+from infernet.models.text_chat import Message
 from infernet.models.text_tokenizers import PLAIN_CHAT, of_folder, of_pieces
 
 # Enough of a tokenizer of llama2.c: marks, bytes, then pieces that join.
@@ -132,10 +133,57 @@ def test_an_output_becomes_text_until_its_end_token() -> None:
         codec().decode_output(output, 3, 4, halted=True)
 
 
-def test_a_stream_gives_text_once_its_characters_are_whole() -> None:
-    stream = codec().stream()
-    tokens = [1, 263, *(byte + 3 for byte in "日".encode()), 264]
-    assert [stream.push(token) for token in tokens] == ["", " a", "", "", "日", "ab"]
+@pytest.mark.parametrize("end", range(4))
+def test_a_broken_character_breaks_no_other(end: int) -> None:
+    tokens = [263, *(byte + 3 for byte in b"\n\xff" + "日".encode()[:end]), 264]
+    broken = "" if end == 0 else "日" if end == 3 else "\ufffd"
+    assert codec().text_of(tokens) == f" a\n\ufffd{broken}ab"
+    assert codec().prompt_of([2, *tokens]) == f"a\n\ufffd{broken}ab"
+    assert codec().text_of([13, 2, *tokens[-3:-1]]) == codec().text_of([13, *tokens[-3:-1]])
+
+
+def test_a_text_that_ends_inside_a_character_has_all_before_it() -> None:
+    root = os.environ.get("INFERNET_TEST_DATA")
+    if not root:
+        pytest.skip("INFERNET_TEST_DATA is not set: no tok512.bin")
+    pieces = read_pieces(Path(root) / "stories260k/tok512.bin")
+    found = codec(pieces, Text("generate", 64, len(pieces.pieces), (1, 2), (1,)))
+    tokens = found.tokens_of("hi\n👍")[1:]
+    ends = {found.text_of(tokens[:count]) for count in range(4, len(tokens))}
+    assert ends == {" hi\n\ufffd"}
+    assert found.text_of(tokens) == " hi\n👍"
+
+
+def test_a_tokenizer_that_panics_is_a_damaged_one() -> None:
+    tokenizer = Tokenizer(models.BPE({"a": 0, " ": 1}, []))
+    tokenizer.decoder = decoders.Strip(" ", 1, 1)
+    found = Codec(Text("generate", 32, 2), tokenizer)
+    with pytest.raises(CorruptModel, match="the tokenizer fails: slice index"):
+        found.text_of([1])
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 1 / 0 }}",
+        "{{ '{}'.format() }}",
+        "{{ 'x'.encode('nope') }}",
+        "{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}",
+        "{{ 'x' }",
+        "{{ messages[0].content | round }}",
+        "{{ '\\ud800' }}",
+    ],
+)
+def test_whatever_a_template_raises_is_told(template: str) -> None:
+    found = codec(text=Text("generate", 32, 270, chat_template=template))
+    with pytest.raises(InvalidInput, match=r"template does not take|cannot be encoded"):
+        found.tokens_of([{"role": "user", "content": "a"}])
+
+
+def test_templates_have_the_loops_of_hugging_face() -> None:
+    template = "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}a{% endfor %}"
+    found = codec(text=Text("generate", 32, 270, chat_template=template))
+    assert found.chat_text([{"role": "user", "content": "b"}] * 3) == "a"
 
 
 def test_a_sequence_is_cut_and_closed_by_its_last_token() -> None:
@@ -186,7 +234,13 @@ def test_a_folder_says_how_text_begins_ends_and_is_framed(tmp_path: Path) -> Non
         ("tokenizer_config.json", '{"chat_template": 5}', "neither text nor a list of named"),
         ("tokenizer_config.json", '{"chat_template": ["x"]}', "template that cannot be read"),
         ("tokenizer_config.json", '{"chat_template": [{"x": 1}]}', "template that cannot be read"),
-        ("tokenizer_config.json", '{"chat_template": "{% for"}', "template that cannot be read"),
+        ("tokenizer_config.json", '{"chat_template": "{% for"}', "template that cannot be used"),
+        (
+            "tokenizer_config.json",
+            '{"chat_template": "{% generation %}x{% endgeneration %}"}',
+            "cannot be used: Encountered unknown tag 'generation'",
+        ),
+        ("tokenizer_config.json", f'{{"chat_template": "{{{{{"(" * 5000}"}}', "cannot be used"),
         ("tokenizer_config.json", "[" * 100_000, "cannot be read: maximum recursion"),
         ("chat_template.jinja", b"\xff\xfe", "template that cannot be read"),
     ],
