@@ -6,6 +6,7 @@ to values and zero points alike and changes no arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from interpreter.tensors import DType
+
 
 BIAS = 128
 
@@ -85,6 +87,11 @@ def graph_dtype(dtype: DType) -> np.dtype[np.generic]:
 def element_type(dtype: DType) -> int:
     """Return the ONNX element type that holds a program's dtype in the graph."""
     return int(helper.np_dtype_to_tensor_dtype(graph_dtype(dtype)))
+
+
+def infos(values: Iterable[Value]) -> list[onnx.ValueInfoProto]:
+    """Return how a graph declares values that it takes or gives."""
+    return [helper.make_tensor_value_info(v.name, element_type(v.dtype), v.shape) for v in values]
 
 
 def flip(data: npt.NDArray[np.uint8], dtype: DType) -> npt.NDArray[np.uint8]:
