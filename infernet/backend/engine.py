@@ -177,7 +177,10 @@ def open_engine(program: Program, threads: int = 1) -> Engine:
     violations = analyse(program)
     if violations:
         return ReferenceEngine(program, tuple(map(str, violations)))
-    return OrtEngine(program, threads)
+    try:
+        return OrtEngine(program, threads)
+    except UnsupportedProgram as error:
+        return ReferenceEngine(program, (str(error),))
 
 
 def course_of(engine: Engine, data: Bytes, iterations: int) -> Course:

@@ -21,7 +21,7 @@ from interpreter.tensors import TensorType
 from .bounds import end_padding, params_of, weights_of
 from .copies import Filling, place
 from .errors import UnsupportedProgram
-from .nodes import Nodes, Value, graph_dtype, infos, shift_of
+from .nodes import Nodes, Value, graph_dtype, infos, require_room, shift_of
 
 OPSET = 17
 MICROSOFT = "com.microsoft"
@@ -56,7 +56,7 @@ def build(program: Program, *, expose: bool) -> Graph:
     """Return the graph of a program; `expose` makes every destination a graph output.
 
     The program must have passed `bounds.analyse`. Raises UnsupportedProgram where the graph cannot
-    say what an operator does.
+    say what an operator does, or would have too many constants.
     """
     header = program.header
     given = Value("input", (header.input_type.count,), header.input_dtype)
@@ -281,6 +281,7 @@ class _Builder:
                 total += int(np.prod(value.shape))
             return starts[value.name]
 
+        require_room(kind.count * np.dtype(np.int64).itemsize)
         index = np.full(kind.count, -1, np.int64)
         for _, copy, source in filling.copies:
             taken = copy.origins(0) + start_of(source)

@@ -16,6 +16,8 @@ from onnx import helper, numpy_helper
 
 from interpreter.tensors import DType
 
+from .bounds import MOST_CONSTANT_BYTES
+from .errors import UnsupportedProgram
 
 BIAS = 128
 
@@ -38,10 +40,16 @@ class Nodes:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: dict[str, onnx.TensorProto] = field(default_factory=dict)
     reshaped: dict[tuple[str, Shape], Value] = field(default_factory=dict)
+    constant_bytes: int = 0
 
     def constant(self, name: str, data: npt.NDArray[np.generic]) -> str:
-        """Return the name of a constant; equal names must mean equal data."""
+        """Return the name of a constant; equal names must mean equal data.
+
+        Raises UnsupportedProgram where they take too many bytes together.
+        """
         if name not in self.initializers:
+            self.constant_bytes += data.nbytes
+            require_room(self.constant_bytes)
             self.initializers[name] = numpy_helper.from_array(np.array(data, order="C"), name)
         return name
 
@@ -72,6 +80,12 @@ class Nodes:
             self.node("Reshape", [value.name, size], name)
             self.reshaped[key] = Value(name, shape, value.dtype)
         return self.reshaped[key]
+
+
+def require_room(constant_bytes: int) -> None:
+    """Raise UnsupportedProgram for more bytes of constants than a graph holds."""
+    if constant_bytes > MOST_CONSTANT_BYTES:
+        raise UnsupportedProgram(f"the graph's constants pass {MOST_CONSTANT_BYTES} bytes")
 
 
 def shift_of(dtype: DType) -> int:

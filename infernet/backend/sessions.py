@@ -12,6 +12,7 @@ from interpreter.program import Program
 from interpreter.tensors import DType, TensorType
 
 from .course import Course
+from .errors import UnsupportedProgram
 from .graph import build_part
 from .nodes import flip
 from .timeline import timeline_of
@@ -20,16 +21,21 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def open_session(model: onnx.ModelProto, threads: int) -> ort.InferenceSession:
-    """Return a session for a model."""
+    """Return a session, or raise UnsupportedProgram if ONNX Runtime takes no such model."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # The graph already is what the kernels want; nothing may be rewritten.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        data = model.SerializeToString()
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # Neither library gives its errors a class in common.
+        raise UnsupportedProgram(
+            f"ONNX Runtime does not take the graph: {type(error).__name__}: {error}"
+        ) from error
 
 
 def feed(data: Bytes, dtype: DType) -> npt.NDArray[np.generic]:
