@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 
-from infernet.actors.holdings import Holdings, Run
+from infernet.actors.holdings import Holding, Holdings, Run
 from infernet.actors.tries import Tries
 from infernet.chain.records import ProgramRoot, TaskId
 from interpreter.merkle import Hash
@@ -19,6 +19,8 @@ from .errors import InferenceFailed
 from .inputs import Inputs
 
 _SHORTEST_SECONDS = 0.001
+# Of the slowest model measured, Llama-3-8B token by token (docs/benchmarks.md).
+_STEPS_A_SECOND = 5e7
 
 OnInference = Callable[[ProgramRoot, float], None]
 
@@ -134,7 +136,8 @@ class Runs:
             mean = (self._seconds[root] + seconds / run.iterations) / 2
             # Positions of a prompt run together, and a halt ends a run: who asks for such runs must
             # not make the next one, which may have neither, look short.
-            least = self._rehearsed[root] if run.iterations > 1 else _SHORTEST_SECONDS
+            is_partial = run.iterations > 1 or run.halted
+            least = self._rehearsed[root] if is_partial else _SHORTEST_SECONDS
             self._seconds[root] = max(least, mean)
         self._on_inference(root, seconds)
         return run
@@ -147,11 +150,7 @@ class Runs:
         for root, holding in self._holdings.items():
             # The first run reads the weights from disk; many iterations would multiply that.
             for _ in range(2 if holding.header.max_iterations > 1 else 1):
-                began = time.perf_counter()
-                with _guarded():
-                    data = bytes(holding.header.input_type.byte_count)
-                    holding.start_run(data).output  # noqa: B018
-                self._seconds[root] = max(_SHORTEST_SECONDS, time.perf_counter() - began)
+                self._seconds[root] = max(_SHORTEST_SECONDS, _seconds_alone(holding))
             self._rehearsed[root] = self._seconds[root]
 
     def expected_seconds(self, root: ProgramRoot, iterations: int) -> float:
@@ -163,6 +162,18 @@ class Runs:
         """Let go of a run; a dispute starts it again."""
         with self._lock:
             self._kept.pop(task_id, None)
+
+
+def _seconds_alone(holding: Holding) -> float:
+    """Return what an iteration on zeros takes, to its end."""
+    began = time.perf_counter()
+    with _guarded():
+        run = holding.start_run(bytes(holding.header.input_type.byte_count))
+        run.output  # noqa: B018
+        seconds, is_short = time.perf_counter() - began, run.halted
+    # Zeros may halt what other inputs do not: such a run tells little, its steps tell more.
+    least = holding.header.steps_per_iteration / _STEPS_A_SECOND if is_short else 0.0
+    return max(seconds, least)
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def show_step(trace: Trace, step: Step, names: tuple[str, ...] = ()) -> ShownSte
             "the run does not; this machine computes wrongly, try `infernet model conformance`"
         )
     where = program.locate(step, trace.iterations)
-    inside = trace.inside(where.iteration)
+    inside = trace.around(step)
     accesses: list[Access] = []
     if inside is not None and not before.halted:
         seen = _Onlooker(inside.memory(where), accesses)

@@ -34,6 +34,8 @@ MAX_WEIGHT = 127
 MAX_PAIR = 128
 ULP = 2.0**-24
 FIXED_POINT_BITS = 21
+# A graph is one protocol buffer, which ends at 2 GiB; the rest is for its nodes.
+MOST_CONSTANT_BYTES = 1900 << 20
 
 Weights = npt.NDArray[np.int8]
 
@@ -57,10 +59,32 @@ def analyse(program: Program) -> tuple[Violation, ...]:
         reason = reason_against(decode(operator), program.constants)
         if reason:
             found.append(Violation(index, operator.opcode.name, reason))
+    found += _weights_violation(program)
     if (most := program.header.max_iterations) > 1:
         last = len(program.operators) - 1
         found.append(Violation(last, "END", f"the fast path runs 1 iteration, not up to {most}"))
     return tuple(found)
+
+
+def _weights_violation(program: Program) -> list[Violation]:
+    """Return the operator whose weights are too many, if one is.
+
+    The graph holds them once for each place and shape, so places that overlap count in full.
+    """
+    seen: set[tuple[int, ...]] = set()
+    total = 0
+    for index, operator in enumerate(program.operators):
+        if not isinstance(conv := decode(operator), Conv):
+            continue
+        w, size = conv.window, conv.out_channels * conv.kernel_size
+        place = conv.weights, conv.out_channels, conv.row_channels, w.kernel_height, w.kernel_width
+        if place not in seen:
+            seen.add(place)
+            total += size
+            if total > MOST_CONSTANT_BYTES:
+                reason = f"with these the graph's weights take {total} bytes, which are too many"
+                return [Violation(index, "CONV", reason)]
+    return []
 
 
 def reason_against(instruction: Instruction, constants: npt.NDArray[np.uint8]) -> str | None:

@@ -5,14 +5,26 @@ What is recognised is compared with the true index of every element, so it can o
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 
 from interpreter.operators import Copy
+from interpreter.tensors import TensorType
 
 from .nodes import Nodes, Value
 
 Index = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Filling:
+    """A destination that COPYs are still filling; it becomes one node when it is read."""
+
+    kind: TensorType
+    base: Value | None
+    copies: list[tuple[int, Copy, Value]] = field(default_factory=list)
 
 
 def place(nodes: Nodes, name: str, copy: Copy, parts: list[Value], index: Index) -> Value:

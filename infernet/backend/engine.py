@@ -24,12 +24,13 @@ from interpreter.operators import Copy, decode
 from interpreter.program import Program
 
 from .bounds import analyse
+from .course import Course, ReferenceCourse, Stopping
 from .errors import BackendError, UnsupportedProgram
 from .exposed import Exposed
 from .graph import Graph, build
-from .nodes import flip
 from .sequence.engine import SequenceEngine
 from .sequence.plan import is_of_sequences
+from .sessions import SessionCourse, feed, open_session, taken
 
 Bytes = npt.NDArray[np.uint8]
 # Earlier releases give wrong convolutions on processors with AMX.
@@ -86,6 +87,10 @@ class ReferenceEngine:
             if halts:
                 return
 
+    def course(self, data: Bytes, iterations: int) -> Course:
+        """Return a run that can stop before any operator."""
+        return ReferenceCourse(self.program, data)
+
     def _show(self, iteration: int, memory: LiveMemory) -> tuple[Exposed, bool]:
         found = Exposed({}, kept_in(memory, self.program.header.input_slot))
 
@@ -127,7 +132,7 @@ class OrtEngine:
     def run(self, data: Bytes, iterations: int = 1) -> Outcome:
         session, graph = self._plain
         (result,) = session.run([graph.output.name], {"input": self._feed(data)})
-        return Outcome(flip(_bytes(result), graph.output.dtype), False)
+        return Outcome(taken(result, graph.output.dtype), False)
 
     def expose(self, data: Bytes, iterations: int, wanted: Sequence[int]) -> Iterator[Exposed]:
         if not wanted:
@@ -140,29 +145,23 @@ class OrtEngine:
         results = session.run(names, {"input": self._feed(data)}) if names else []
         by_name = dict(zip(names, results, strict=True))
         found = {
-            index: flip(_bytes(by_name[value.name]), value.dtype)
-            for index, value in graph.exposed.items()
+            index: taken(by_name[value.name], value.dtype) for index, value in graph.exposed.items()
         }
         yield Exposed(_with_copies(self.program, data, found), {})
+
+    def course(self, data: Bytes, iterations: int) -> Course:
+        """Return a run that can stop before any operator."""
+        self.program.header.input_type.check(data, "input")
+        return SessionCourse(self.program, data, self.threads)
 
     def _feed(self, data: Bytes) -> npt.NDArray[np.generic]:
         kind = self.program.header.input_type
         kind.check(data, "input")
-        flipped = flip(data, kind.dtype)
-        return flipped if kind.dtype.size == 1 else flipped.view(kind.dtype.numpy)
+        return feed(data, kind.dtype)
 
     def _session(self, *, expose: bool) -> tuple[ort.InferenceSession, Graph]:
         graph = build(self.program, expose=expose)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # The graph already is what the kernels want; nothing may be rewritten.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        session = ort.InferenceSession(
-            graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        return session, graph
+        return open_session(graph.model, self.threads), graph
 
 
 def open_engine(program: Program, threads: int = 1) -> Engine:
@@ -178,7 +177,17 @@ def open_engine(program: Program, threads: int = 1) -> Engine:
     violations = analyse(program)
     if violations:
         return ReferenceEngine(program, tuple(map(str, violations)))
-    return OrtEngine(program, threads)
+    try:
+        return OrtEngine(program, threads)
+    except UnsupportedProgram as error:
+        return ReferenceEngine(program, (str(error),))
+
+
+def course_of(engine: Engine, data: Bytes, iterations: int) -> Course:
+    """Return a run that can stop; the reference's, of engines whose own cannot."""
+    if isinstance(engine, Stopping):
+        return engine.course(data, iterations)
+    return ReferenceEngine(engine.program).course(data, iterations)
 
 
 def require_ort_version(version: str = ort.__version__) -> None:
@@ -196,10 +205,6 @@ def kept_in(memory: LiveMemory, input_slot: int) -> dict[int, Bytes]:
         for slot, register in enumerate(memory.slots)
         if register is not None and slot != input_slot
     }
-
-
-def _bytes(tensor: npt.NDArray[np.generic]) -> Bytes:
-    return np.ascontiguousarray(tensor).reshape(-1).view(np.uint8)
 
 
 def _with_copies(program: Program, data: Bytes, found: dict[int, Bytes]) -> dict[int, Bytes]:

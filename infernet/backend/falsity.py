@@ -15,6 +15,7 @@ from interpreter.state import wrap_i64
 from interpreter.tensors import TensorType
 
 from .errors import TraceError
+from .moves import blocks
 from .states import States
 from .timeline import Version
 
@@ -70,9 +71,10 @@ class FalseStep:
         states, operator = self.honest, self.where.operator
         if isinstance(self._instruction, Copy):
             data = states.content(states.timeline.base(operator)).copy()
-            places, values = states.moved(operator, self._instruction)
-            self.falsify(self._instruction, values)
-            data.view(self._instruction.dtype.numpy)[places] = values
+            for block in blocks(self._instruction.elements):
+                places, values = states.moved(operator, self._instruction, block)
+                self.falsify(self._instruction, values, block)
+                data.view(self._instruction.dtype.numpy)[places] = values
             return data
         data = states.content(Version(operator, kind)).copy()
         if not self._is_accumulator_lie:
@@ -101,12 +103,13 @@ class FalseStep:
             accumulator = self._instruction.step(index, where.iteration, memory, accumulator)
         return accumulator
 
-    def falsify(self, copy: Copy, values: npt.NDArray[np.generic]) -> None:
-        """Change a byte of what a false COPY moves, in the order of its steps."""
+    def falsify(self, copy: Copy, values: npt.NDArray[np.generic], block: range) -> None:
+        """Change a byte of what a false COPY moves, if it is in a block of its elements."""
         if self._stored.size:
-            start = copy.elements_before(self.where.index, self.where.iteration)
-            byte = self.mutation.byte % len(self._stored)
-            self.mutation.change(values, start * copy.dtype.size + byte)
+            first = copy.elements_before(self.where.index, self.where.iteration) - block.start
+            byte = first * copy.dtype.size + self.mutation.byte % len(self._stored)
+            if 0 <= byte < values.nbytes:
+                self.mutation.change(values, byte)
 
     @property
     def _is_accumulator_lie(self) -> bool:

@@ -6,7 +6,8 @@ are 1, so the committed scale of a channel is the combined scale, to the bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +19,12 @@ from interpreter.program import Program
 from interpreter.tensors import TensorType
 
 from .bounds import end_padding, params_of, weights_of
-from .copies import place
+from .copies import Filling, place
 from .errors import UnsupportedProgram
-from .nodes import Nodes, Value, element_type, graph_dtype, shift_of
+from .nodes import Nodes, Value, graph_dtype, infos, require_room, shift_of
 
 OPSET = 17
 MICROSOFT = "com.microsoft"
-
-
-@dataclass(slots=True)
-class Filling:
-    """A destination that COPYs are still filling; it becomes one node when it is read."""
-
-    kind: TensorType
-    base: Value | None
-    copies: list[tuple[int, Copy, Value]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +40,62 @@ class Graph:
     exposed: dict[int, Value]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An ONNX model of operators that follow each other.
+
+    `given`: by slot, what the model reads of it; `stored`: by operator, what it gives.
+    """
+
+    model: onnx.ModelProto
+    given: dict[int, Value]
+    stored: dict[int, Value]
+
+
 def build(program: Program, *, expose: bool) -> Graph:
     """Return the graph of a program; `expose` makes every destination a graph output.
 
     The program must have passed `bounds.analyse`. Raises UnsupportedProgram where the graph cannot
-    say what an operator does.
+    say what an operator does, or would have too many constants.
     """
-    builder = _Builder(program)
-    builder.walk()
-    return builder.finish(expose)
+    header = program.header
+    given = Value("input", (header.input_type.count,), header.input_dtype)
+    builder = _Builder(program, {header.input_slot: given})
+    builder.walk(range(len(program.operators)))
+    output = builder.read(header.output_slot)
+    values = [output, *(builder.exposed.values() if expose else ())]
+    return Graph(builder.model(values), output, builder.exposed)
+
+
+def build_part(
+    program: Program, operators: range, kinds: dict[int, TensorType], wanted: Iterable[int]
+) -> Part:
+    """Return the part of a program's graph that gives what wanted operators among some store.
+
+    `kinds`: of the slots that hold something before. Raises as `build`.
+    """
+    given = {slot: Value(f"slot_{slot}", (k.count,), k.dtype) for slot, k in kinds.items()}
+    builder = _Builder(program, given)
+    builder.walk(operators)
+    stored = {writer: builder.exposed[writer] for writer in wanted}
+    return Part(builder.model(list(stored.values())), given, stored)
 
 
 class _Builder:
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, given: dict[int, Value]) -> None:
+        self.program, self.given = program, given
         self.nodes = Nodes()
         self.exposed: dict[int, Value] = {}
-        header = program.header
-        count = header.input_type.count
-        self.input = Value("input", (count,), header.input_dtype)
-        self.slots: dict[int, Value | Filling] = {header.input_slot: self.input}
+        self.slots: dict[int, Value | Filling] = dict(given)
 
-    def walk(self) -> None:
-        """Add the nodes of every operator."""
-        for index, operator in enumerate(self.program.operators):
-            match instruction := decode(operator):
+    def walk(self, operators: range) -> None:
+        """Add the nodes of some operators."""
+        for index in operators:
+            match instruction := decode(self.program.operators[index]):
                 case Begin(dst=dst, kind=kind):
                     self.slots[dst] = Filling(kind, None)
                 case Free(dst=dst):
-                    self._read(dst)
+                    self.read(dst)
                     del self.slots[dst]
                 case Copy():
                     self._copy(index, instruction)
@@ -87,39 +106,32 @@ class _Builder:
                 case Add():
                     self._add(index, instruction)
                 case Clip():
-                    value = self._read(instruction.a)
+                    value = self.read(instruction.a)
                     self._store(index, instruction.dst, self._clip(index, value, instruction))
                 case Table():
                     self._table(index, instruction)
                 case _:
                     pass
 
-    def finish(self, expose: bool) -> Graph:
-        """Return the graph with its outputs."""
         for slot in list(self.slots):
-            self._read(slot)
-        output = self._read(self.program.header.output_slot)
-        values = {output.name: output}
-        if expose:
-            values |= {value.name: value for value in self.exposed.values()}
-        element = element_type(self.input.dtype)
+            self.read(slot)
+
+    def model(self, outputs: list[Value]) -> onnx.ModelProto:
+        """Return the model that gives some values."""
         graph = helper.make_graph(
             self.nodes.nodes,
             "program",
-            [helper.make_tensor_value_info("input", element, self.input.shape)],
-            [
-                helper.make_tensor_value_info(v.name, element_type(v.dtype), v.shape)
-                for v in values.values()
-            ],
+            infos(self.given.values()),
+            infos({value.name: value for value in outputs}.values()),
             list(self.nodes.initializers.values()),
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-        return Graph(model, output, self.exposed)
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     # Slots
 
-    def _read(self, slot: int) -> Value:
+    def read(self, slot: int) -> Value:
+        """Return what a slot holds."""
         value = self.slots[slot]
         if isinstance(value, Filling):
             value = self._fill(slot, value)
@@ -127,13 +139,11 @@ class _Builder:
         return value
 
     def _image(self, slot: int, window: Window) -> Value:
-        return self.nodes.shaped(
-            self._read(slot), (1, window.height, window.width, window.channels)
-        )
+        return self.nodes.shaped(self.read(slot), (1, window.height, window.width, window.channels))
 
     def _store(self, index: int, slot: int, value: Value) -> None:
         # A destination that is overwritten before anybody reads it still is a tensor to expose.
-        self._read(slot)
+        self.read(slot)
         self.slots[slot] = value
         self.exposed[index] = value
 
@@ -208,8 +218,8 @@ class _Builder:
         self._store(index, pool.dst, Value(name, shape, pool.dtype))
 
     def _add(self, index: int, add: Add) -> None:
-        a = self._read(add.a)
-        b = self.nodes.shaped(self._read(add.b), a.shape)
+        a = self.read(add.a)
+        b = self.nodes.shaped(self.read(add.b), a.shape)
         one = self.nodes.constant("one", np.array(1, np.float32))
         name = f"add_{index}"
         operands = []
@@ -226,7 +236,7 @@ class _Builder:
         self._store(index, add.dst, self._clip(index, value, add))
 
     def _table(self, index: int, table: Table) -> None:
-        value = self._read(table.a)
+        value = self.read(table.a)
         content = self.program.constants[table.table : table.table + 256]
         flip = np.uint8(shift_of(table.dst_dtype))
         content_name = self.nodes.constant(f"table_{table.table}_{flip}", content ^ flip)
@@ -237,7 +247,7 @@ class _Builder:
     # Copies
 
     def _copy(self, index: int, copy: Copy) -> None:
-        source = self._read(copy.a)
+        source = self.read(copy.a)
         target = self.slots[copy.dst]
         if isinstance(target, Value):
             kind = TensorType(copy.dtype, copy.dst_count)
@@ -271,6 +281,7 @@ class _Builder:
                 total += int(np.prod(value.shape))
             return starts[value.name]
 
+        require_room(kind.count * np.dtype(np.int64).itemsize)
         index = np.full(kind.count, -1, np.int64)
         for _, copy, source in filling.copies:
             taken = copy.origins(0) + start_of(source)

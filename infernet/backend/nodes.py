@@ -6,6 +6,7 @@ to values and zero points alike and changes no arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from interpreter.tensors import DType
+
+from .bounds import MOST_CONSTANT_BYTES
+from .errors import UnsupportedProgram
 
 BIAS = 128
 
@@ -36,10 +40,16 @@ class Nodes:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     initializers: dict[str, onnx.TensorProto] = field(default_factory=dict)
     reshaped: dict[tuple[str, Shape], Value] = field(default_factory=dict)
+    constant_bytes: int = 0
 
     def constant(self, name: str, data: npt.NDArray[np.generic]) -> str:
-        """Return the name of a constant; equal names must mean equal data."""
+        """Return the name of a constant; equal names must mean equal data.
+
+        Raises UnsupportedProgram where they take too many bytes together.
+        """
         if name not in self.initializers:
+            self.constant_bytes += data.nbytes
+            require_room(self.constant_bytes)
             self.initializers[name] = numpy_helper.from_array(np.array(data, order="C"), name)
         return name
 
@@ -72,6 +82,12 @@ class Nodes:
         return self.reshaped[key]
 
 
+def require_room(constant_bytes: int) -> None:
+    """Raise UnsupportedProgram for more bytes of constants than a graph holds."""
+    if constant_bytes > MOST_CONSTANT_BYTES:
+        raise UnsupportedProgram(f"the graph's constants pass {MOST_CONSTANT_BYTES} bytes")
+
+
 def shift_of(dtype: DType) -> int:
     """Return what the graph adds to a dtype's values and zero points."""
     return BIAS if dtype is DType.I8 else 0
@@ -85,6 +101,11 @@ def graph_dtype(dtype: DType) -> np.dtype[np.generic]:
 def element_type(dtype: DType) -> int:
     """Return the ONNX element type that holds a program's dtype in the graph."""
     return int(helper.np_dtype_to_tensor_dtype(graph_dtype(dtype)))
+
+
+def infos(values: Iterable[Value]) -> list[onnx.ValueInfoProto]:
+    """Return how a graph declares values that it takes or gives."""
+    return [helper.make_tensor_value_info(v.name, element_type(v.dtype), v.shape) for v in values]
 
 
 def flip(data: npt.NDArray[np.uint8], dtype: DType) -> npt.NDArray[np.uint8]:

@@ -32,6 +32,7 @@ from interpreter.tensors import LEAF_BYTES, TensorType
 
 from .exposed import Exposed
 from .hashing import hash_bytes
+from .moves import blocks, origins_of, places_of
 from .timeline import Timeline, Version, before_in
 
 Bytes = npt.NDArray[np.uint8]
@@ -166,21 +167,24 @@ class States:
         instruction = self.timeline.instructions[where.operator]
         data = self.content(self.timeline.base(where.operator)).copy()
         if isinstance(instruction, Copy):
-            places, values = self.moved(where.operator, instruction)
-            count = instruction.elements_before(where.index, where.iteration)
-            data.view(instruction.dtype.numpy)[places[:count]] = values[:count]
+            elements = data.view(instruction.dtype.numpy)
+            for block in blocks(instruction.elements_before(where.index, where.iteration)):
+                places, values = self.moved(where.operator, instruction, block)
+                elements[places] = values
         else:
             stop = self._stored_bytes(where)
             data[:stop] = self._written(where.operator)[:stop]
         return data
 
     def moved(
-        self, operator: int, copy: Copy
+        self, operator: int, copy: Copy, block: range
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.generic]]:
-        """Return where a COPY's elements go and what they are, in the order of its steps."""
+        """Return where some elements of a COPY go and what they are, in the order of its steps."""
         source = self.timeline.version(operator, copy.a)
         elements = self.content(source).view(copy.dtype.numpy)
-        return copy.places(self.iteration), elements[copy.origins(self.iteration)]
+        return places_of(copy, block, self.iteration), elements[
+            origins_of(copy, block, self.iteration)
+        ]
 
     def _written(self, writer: int) -> Bytes:
         if writer >= 0:

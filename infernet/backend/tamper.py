@@ -256,9 +256,9 @@ class _TamperedStates(States):
         return super().accumulator(where) if found is None else found
 
     def moved(
-        self, operator: int, copy: Copy
+        self, operator: int, copy: Copy, block: range
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.generic]]:
-        places, values = super().moved(operator, copy)
+        places, values = super().moved(operator, copy, block)
         if self.false.is_in(self.iteration, operator):
-            self.false.falsify(copy, values)
+            self.false.falsify(copy, values, block)
         return places, values

@@ -4,6 +4,9 @@ The first question about the inside of a run costs one pass over the model, in w
 that is asked about shows its tensors. What follows costs the hashing of what is asked for. The
 iterations asked about last are kept with all that was hashed, so a dissection within them is nearly
 free.
+
+Where that would take far more memory than a run, each question costs a pass that stops at the
+operators asked about, and nothing is kept.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +24,14 @@ from interpreter.merkle import Hash
 from interpreter.program import Program, Step
 from interpreter.state import State, final_state, initial_state
 
-from .engine import Engine
+from .engine import Engine, course_of
 from .errors import TraceError
 from .hashing import hash_bytes
+from .pauses import most_shown, pauses
 from .states import States, prove_halted
 from .timeline import Timeline, timeline_of
 
 Bytes = npt.NDArray[np.uint8]
-
-# Two neighbouring cuts of a dissection lie in one iteration or in two.
-_MOST_KEPT = 4
 
 
 class Trace:
@@ -91,7 +93,7 @@ class Trace:
         """Return the proof of a step from its true pre-state."""
         if not 0 <= step < self.steps:
             raise self._outside(step)
-        inside = self.inside(self.program.locate(step, self.iterations).iteration)
+        inside = self.around(step)
         if inside is None:
             return prove_halted(self.program, self.iterations, step, self.outcome.output)
         return inside.prove(step)
@@ -105,6 +107,21 @@ class Trace:
         ((_, inside),) = self._insides([iteration])
         return inside
 
+    def around(self, step: Step) -> States | None:
+        """Return states that tell of a step and its operator; None when the run halts before it.
+
+        Of a large run they are those of the operator alone (see pauses.py).
+        """
+        where = self.program.locate(step, self.iterations)
+        if self.is_small:
+            return self.inside(where.iteration)
+        return next((states for _, states in self._paused([step])), None)
+
+    @property
+    def is_small(self) -> bool:
+        """Say whether iterations are shown whole."""
+        return self._most_kept > 0
+
     def timeline(self, iteration: int) -> Timeline:
         """Return who writes what in an iteration."""
         return self._later if iteration else self._first
@@ -112,6 +129,10 @@ class Trace:
     def forget(self) -> None:
         """Drop tensors and trees, keep the outcome; they are computed again when asked for."""
         self._kept.clear()
+
+    @cached_property
+    def _most_kept(self) -> int:
+        return most_shown(self._first)
 
     @cached_property
     def _first(self) -> Timeline:
@@ -134,9 +155,13 @@ class Trace:
             elif step < self.steps:
                 where = self.program.locate(step, self.iterations)
                 inner.setdefault(where.iteration, []).append(step)
-        if self.steps in steps and self.iterations - 1 not in inner:
+        if self.steps in steps and (self.iterations - 1 not in inner or not self.is_small):
             # Engines show the inside of the run that they have just made, without another one.
             self.outcome  # noqa: B018
+        if inner and not self.is_small:
+            paused = self._paused([step for each in inner.values() for step in each])
+            found |= {step: inside.state(step) for step, inside in paused}
+            inner = {}
         for iteration, inside in self._insides(sorted(inner)):
             if inside is not None:
                 found |= {step: inside.state(step) for step in inner[iteration]}
@@ -164,9 +189,27 @@ class Trace:
                     "not halt: mend the backend, or run with the reference"
                 )
             self._kept[iteration] = inside
-            while len(self._kept) > _MOST_KEPT:
+            while len(self._kept) > max(1, self._most_kept):
                 self._kept.popitem(last=False)
             yield iteration, inside
+
+    def _paused(self, steps: Sequence[Step]) -> Iterator[tuple[Step, States]]:
+        """Yield steps, which ascend, with states that last until the next is taken.
+
+        Those that follow a halt are left out.
+        """
+        groups = [(stop, list(group)) for stop, group in groupby(steps, self._stop)]
+        course = course_of(self.engine, self.data, self.iterations)
+        stops, shown = [stop for stop, _ in groups], 0
+        for inside in pauses(course, self.timeline, self.iterations, self.data, stops):
+            yield from ((step, inside) for step in groups[shown][1])
+            shown += 1
+        if shown < len(stops) and not self.outcome.halted:
+            raise TraceError(f"{self.engine.name} does not halt at iteration {stops[shown][0]}")
+
+    def _stop(self, step: Step) -> tuple[int, int]:
+        where = self.program.locate(step, self.iterations)
+        return where.iteration, where.operator
 
     def _ended(self, step: Step) -> State:
         """Return the state before a step that follows the run's end."""

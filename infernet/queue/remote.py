@@ -14,7 +14,8 @@ import structlog
 from rq.queue import Queue
 
 from infernet.backend.adapters import Adapter, open_with
-from infernet.backend.engine import Engine
+from infernet.backend.course import Course
+from infernet.backend.engine import Engine, course_of
 from infernet.backend.exposed import Exposed
 from interpreter.errors import InterpreterError
 from interpreter.machine import Outcome
@@ -101,6 +102,10 @@ class RemoteEngine:
 
     def expose(self, data: Bytes, iterations: int, wanted: Sequence[int]) -> Iterable[Exposed]:
         return self._engine().expose(data, iterations, wanted)
+
+    def course(self, data: Bytes, iterations: int) -> Course:
+        """Return a run that can stop before any operator."""
+        return course_of(self._engine(), data, iterations)
 
     def _engine(self) -> Engine:
         with self._lock:

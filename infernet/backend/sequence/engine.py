@@ -13,6 +13,7 @@ from interpreter.machine import Outcome
 from interpreter.program import Program
 
 from ..exposed import Exposed
+from .course import Run, SequenceCourse
 from .joint import Joint
 from .plan import Layout
 from .waves import STATUS, Lane, Waves, most_positions, room
@@ -29,19 +30,6 @@ _LEAST_SHARED_BYTES = 16 << 20
 def sequences_status() -> str:
     """Return which loops run sequence programs, or why the compiled code is missing."""
     return STATUS
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """How far a run came: what is kept after its positions, and where it halted.
-
-    `halt`: the operator that ended it after the last position, if one did.
-    """
-
-    data: bytes
-    kept: Bytes
-    positions: int
-    halt: int | None
 
 
 @dataclass(slots=True)
@@ -61,7 +49,7 @@ class SequenceEngine:
     most_threads: int = 0
     _waves: Waves = field(init=False, repr=False)
     _joint: Joint = field(init=False, repr=False)
-    _last: _Run | None = field(init=False, default=None, repr=False)
+    _last: Run | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._waves = Waves(self.program)
@@ -88,7 +76,13 @@ class SequenceEngine:
         else:
             yield from self._expose_each(data, wanted)
 
-    def _complete(self, data: Bytes, iterations: int) -> tuple[Bytes, _Run]:
+    def course(self, data: Bytes, iterations: int) -> SequenceCourse:
+        """Return a run that can stop before any operator."""
+        lane = self._waves.start(data, iterations)
+        done = self._run_of(data, iterations, iterations) if self._shares_waves(data) else None
+        return SequenceCourse(self._waves, lane, self.threads, done)
+
+    def _complete(self, data: Bytes, iterations: int) -> tuple[Bytes, Run]:
         """Return the output of a run and what it leaves."""
         lane = self._waves.start(data, iterations)
         if self.lanes > 1:
@@ -97,7 +91,7 @@ class SequenceEngine:
             self._waves.advance([lane], self.threads)
         progress = lane.progress
         assert progress.output is not None
-        self._last = _Run(data.tobytes(), lane.kept, progress.positions, progress.halt)
+        self._last = Run(data.tobytes(), lane.kept, progress.positions, progress.halt)
         return progress.output, self._last
 
     # The inside of a run
@@ -128,27 +122,25 @@ class SequenceEngine:
             for index, position in enumerate(positions.tolist()):
                 yield self._shown(layout, arena, done, index, position)
 
-    def _run_of(self, data: Bytes, positions: int, iterations: int) -> _Run:
+    def _run_of(self, data: Bytes, positions: int, iterations: int) -> Run:
         """Return the last run if it came far enough, else a new one."""
         last = self._last
         is_last = last is not None and last.data == data.tobytes()
         if last and is_last and (last.positions >= positions or last.halt is not None):
             return last
         if not self._waves.plan.kept:
-            return _Run(data.tobytes(), np.zeros(0, np.uint8), iterations, None)
+            return Run(data.tobytes(), np.zeros(0, np.uint8), iterations, None)
         return self._complete(data, iterations)[1]
 
-    def _shown(
-        self, layout: Layout, arena: Bytes, done: _Run, index: int, position: int
-    ) -> Exposed:
+    def _shown(self, layout: Layout, arena: Bytes, done: Run, index: int, position: int) -> Exposed:
         appends = self._waves.plan.appends
         assert appends is not None
         is_last = done.halt is not None and position == done.positions - 1
         tensors = {}
-        for operator in layout.exposed:
+        for operator in layout.stored:
             if is_last and done.halt is not None and operator > done.halt:
                 continue
-            tensor = arena[layout.find(layout.exposed[operator], index)]
+            tensor = arena[layout.find(layout.stored[operator], index)]
             instruction = self._waves.plan.instructions[operator]
             assert instruction.destination is not None
             if (append := appends.by_slot.get(instruction.destination.slot)) is not None:
@@ -175,8 +167,8 @@ class SequenceEngine:
             (halt,) = self._waves.run(layout, arena, positions, [lane], [1], self.threads)
             if layout is shown:
                 tensors = {
-                    operator: arena[layout.find(layout.exposed[operator], 0)]
-                    for operator in layout.exposed
+                    operator: arena[layout.find(layout.stored[operator], 0)]
+                    for operator in layout.stored
                     if halt is None or operator < halt
                 }
                 yield Exposed(tensors, before)

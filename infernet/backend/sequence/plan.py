@@ -12,8 +12,7 @@ product's sums can pass 64 bits. So there are no ranges to prove, as there are f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +20,11 @@ import numpy.typing as npt
 from interpreter.errors import InvalidProgram
 from interpreter.operators import Begin, Copy, Free, Halt, Instruction, Keep, decode
 from interpreter.program import FIELD_COUNT, Opcode, Operator, Program
-from interpreter.tensors import TensorType
 from interpreter.validate import validate
 
 from ..errors import UnsupportedProgram
 from .appends import Appends, Limit, appends_of
+from .places import Arena, Place, Region, aligned
 
 Table = npt.NDArray[np.int64]
 
@@ -34,40 +33,16 @@ Table = npt.NDArray[np.int64]
 _FIELDS, _PLACES, _REGIONS, _STEPS, _LIMIT, _WIDTH = 4, 32, 35, 38, 41, 48
 # Not the machine's: copy a tensor before something changes a part of it.
 CLONE = 0x7F
-ALIGNMENT = 64
 
 _OF_IMAGES = (Opcode.CONV, Opcode.MAXPOOL, Opcode.ADD, Opcode.CLIP, Opcode.TABLE)
-
-
-class Region(IntEnum):
-    """Where a tensor lies."""
-
-    INPUT = 0
-    KEPT = 1
-    ARENA = 2
-    NONE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A tensor's first byte in its region; in the arena before it is stretched for a wave."""
-
-    region: Region
-    offset: int
-    kind: TensorType
-
-    @property
-    def step(self) -> int:
-        """Return the bytes from one position's copy to the next one's; 0: there is one."""
-        return aligned(self.kind.byte_count) if self.region is Region.ARENA else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A table for waves of up to `capacity` positions.
 
-    `arena_bytes`: of the whole arena. `operators`: by row. `exposed`: by operator, the place in the
-    arena of what it stored.
+    `arena_bytes`: of the whole arena. `operators`: by row. `stored`: by operator, the place of what
+    it stored; if the layout is exposed, one in the arena that nothing else is stored in.
     """
 
     table: Table
@@ -75,11 +50,16 @@ class Layout:
     arena_bytes: int
     operators: tuple[int, ...]
     output: Place
-    exposed: dict[int, Place]
+    stored: dict[int, Place]
 
     def without_halts(self) -> Layout:
         """Return the layout of a wave that goes on where one of its positions halts."""
         return replace(self, table=self.table[self.table[:, 0] != Opcode.HALT])
+
+    def part(self, operators: range) -> Layout:
+        """Return the layout of some operators that follow each other."""
+        rows = slice(*np.searchsorted(self.operators, (operators.start, operators.stop)))
+        return replace(self, table=self.table[rows], operators=self.operators[rows])
 
     def find(self, place: Place, index: int) -> slice:
         """Return where in the arena, or in another region, a position of a wave has a tensor."""
@@ -135,55 +115,22 @@ def is_of_sequences(program: Program) -> bool:
     return not any(operator.opcode in _OF_IMAGES for operator in program.operators)
 
 
-def aligned(size: int) -> int:
-    """Return a number of bytes, rounded up so that what follows is aligned."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
-@dataclass(slots=True)
-class _Arena:
-    """Gives out bytes, from the first gap that is wide enough; gaps are there if it is reused."""
-
-    is_reused: bool
-    size: int = 0
-    gaps: list[tuple[int, int]] = field(default_factory=list)
-
-    def take(self, kind: TensorType) -> Place:
-        wanted = aligned(kind.byte_count)
-        for index, (first, last) in enumerate(self.gaps):
-            if last - first >= wanted:
-                self.gaps[index] = (first + wanted, last)
-                return Place(Region.ARENA, first, kind)
-        self.size += wanted
-        return Place(Region.ARENA, self.size - wanted, kind)
-
-    def give(self, place: Place) -> None:
-        if not self.is_reused:
-            return
-        gaps = sorted([*self.gaps, (place.offset, place.offset + aligned(place.kind.byte_count))])
-        self.gaps = []
-        for first, last in gaps:
-            if self.gaps and self.gaps[-1][1] == first:
-                self.gaps[-1] = (self.gaps[-1][0], last)
-            elif first < last:
-                self.gaps.append((first, last))
-
-
 class _Writer:
     """Writes a table row by row; knows what each slot holds at this point of an iteration."""
 
     def __init__(self, plan: Plan, capacity: int, is_exposed: bool) -> None:
         header = plan.program.header
         self.plan, self.capacity, self.is_exposed = plan, capacity, is_exposed
-        self.arena = _Arena(not is_exposed)
+        self.arena = Arena(not is_exposed)
         self.places = {header.input_slot: Place(Region.INPUT, 0, header.input_type), **plan.kept}
         # Slots whose zeros have not been needed so far.
         self.blank: set[int] = set()
         self.rows: list[list[int]] = []
         self.operators: list[int] = []
         self.index = 0
-        self.exposed: dict[int, Place] = {}
-        self.stored: set[Place] = set()
+        self.stored: dict[int, Place] = {}
+        # Places that nothing else may be stored in.
+        self.closed: set[Place] = set()
 
     def write(self) -> Layout:
         for index, instruction in enumerate(self.plan.instructions):
@@ -204,7 +151,7 @@ class _Writer:
         table = np.array(self.rows, np.int64).reshape(-1, _WIDTH)
         size = self.arena.size * self.capacity
         operators = tuple(self.operators)
-        return Layout(table, self.capacity, size, operators, self.places[output], self.exposed)
+        return Layout(table, self.capacity, size, operators, self.places[output], self.stored)
 
     def _operator(self, instruction: Instruction) -> None:
         if not isinstance(instruction, Halt) and instruction.destination is None:
@@ -218,8 +165,8 @@ class _Writer:
         places = self._operands(operator, instruction)
         limits = self.plan.appends.limits if self.plan.appends else {}
         self._row(operator, places, limits.get(self.index, Limit.NONE))
-        if target is not None and self.is_exposed:
-            self._expose(target.slot)
+        if target is not None:
+            self.stored[self.index] = self._keep(target.slot)
 
     def _open(self, slot: int, writer: Instruction) -> None:
         """Make a destination ready: what its writer leaves of it must be there."""
@@ -230,18 +177,21 @@ class _Writer:
         if not self.is_exposed or self.places[slot].region is not Region.ARENA:
             return
         before = self.places[slot]
-        if before in self.stored:
+        if before in self.closed:
             self.places[slot] = self.arena.take(before.kind)
             if not is_whole:
                 self._clone(self.places[slot], before)
 
-    def _expose(self, slot: int) -> None:
+    def _keep(self, slot: int) -> Place:
+        """Return the place of what has just been stored in a slot."""
         place = self.places[slot]
+        if not self.is_exposed:
+            return place
         if place.region is Region.KEPT:
             kept, place = place, self.arena.take(place.kind)
             self._clone(place, kept)
-        self.exposed[self.index] = place
-        self.stored.add(place)
+        self.closed.add(place)
+        return place
 
     def _fill(self, slot: int) -> None:
         """Write the zeros of a slot that nothing has been stored in."""

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from interpreter.program import Program
 
 from ..errors import UnsupportedProgram
-from .plan import ALIGNMENT, Layout, Plan, Region, plan_of
+from .places import ALIGNMENT, Region
+from .plan import Layout, Plan, plan_of
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]

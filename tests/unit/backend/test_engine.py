@@ -1,8 +1,12 @@
 """The engine gives the reference's tensors, or says why it will not run."""
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+from google.protobuf.message import EncodeError
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidGraph
 
+from infernet.backend import bounds, nodes
 from infernet.backend.engine import (
     OrtEngine,
     ReferenceEngine,
@@ -11,7 +15,10 @@ from infernet.backend.engine import (
 )
 from infernet.backend.errors import BackendError, UnsupportedProgram
 from interpreter.errors import InvalidTensor
+from interpreter.operators import Conv, Window
 from interpreter.program import Program
+from interpreter.tensors import DType, TensorType
+from tests.builder import ProgramBuilder
 from tests.exactness import tensors_of
 from tests.programs import random_input, random_program
 
@@ -84,3 +91,51 @@ def test_old_runtimes_are_refused() -> None:
     require_ort_version("1.31.1+cpu")
     with pytest.raises(BackendError, match=r"1\.24\.4 is too old"):
         require_ort_version("1.24.4")
+
+
+def overlapping_program(convolutions: int) -> Program:
+    """Return convolutions whose weights lie in each other's, 64 bytes further each."""
+    channels, builder = 64, ProgramBuilder(TensorType(DType.U8, 64), slot_depth=2)
+    out = builder.begin(TensorType(DType.U8, channels))
+    builder.place(bytes(64 * (channels + convolutions)))
+    scales = np.full(channels, 0.01, np.float32).view(np.uint32)
+    params = builder.place_params(np.zeros(channels, np.int32), scales)
+    window = Window(1, 1, 64, 1, 1)
+    for i in range(convolutions):
+        place = channels, 1, 0, 0, 0, 255, 64 * i, params
+        builder.add(Conv(out, 0, DType.U8, DType.U8, window, *place))
+    return builder.finish(out)
+
+
+def test_weights_beyond_what_a_graph_holds_run_on_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "MOST_CONSTANT_BYTES", 4 * 64 * 64)
+    assert isinstance(open_engine(overlapping_program(4)), OrtEngine)
+    engine = open_engine(overlapping_program(5))
+    assert isinstance(engine, ReferenceEngine)
+    (reason,) = engine.reasons
+    assert reason.startswith("operator 5 (CONV): ")
+
+
+def test_other_constants_beyond_what_a_graph_holds_run_on_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nodes, "MOST_CONSTANT_BYTES", 100)
+    (reason,) = open_engine(overlapping_program(1)).reasons
+    assert "constants pass 100 bytes" in reason
+
+
+@pytest.mark.parametrize("error", [EncodeError("too large"), InvalidGraph("no"), MemoryError()])
+def test_a_graph_that_the_runtime_refuses_runs_on_the_reference(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ort, "InferenceSession", refuse)
+    engine = open_engine(overlapping_program(1))
+    assert isinstance(engine, ReferenceEngine)
+    assert type(error).__name__ in engine.reasons[0]
+    with pytest.raises(UnsupportedProgram, match="does not take the graph"):
+        OrtEngine(overlapping_program(1))
