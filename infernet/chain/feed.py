@@ -150,8 +150,17 @@ class Feed:
     def _logs(self, start: int, stop: int) -> list[Log]:
         wanted = {"address": self._addresses, "fromBlock": hex(start), "toBlock": hex(stop)}
         with translated("reading events", self._chain.name):
-            found = self._chain.ask("eth_getLogs", wanted)
-        return [log_of(raw) for raw in found if raw["topics"]]
+            answer = self._chain.ask("eth_getLogs", wanted)
+        found = dict[tuple[int, int], Log]()
+        for log in (log_of(raw) for raw in answer if raw["topics"]):
+            # Some nodes tell a log twice, which does no harm; two at one place no chain has.
+            is_asked = start <= log.block <= stop
+            if not is_asked or found.setdefault((log.block, log.place), log) != log:
+                raise RetryableChainError(
+                    f"{self._chain.name} tells log {log.place} of block {log.block} twice "
+                    "otherwise, or unasked; look again later, or ask another node"
+                )
+        return list(found.values())
 
     def _whole(self, log: Log) -> Log:
         """Return a log with the data that only the chain keeps."""
