@@ -8,6 +8,8 @@ from pathlib import Path
 from interpreter.operators import Begin, Free, decode
 from interpreter.program import Program
 
+from .pauses import shown_limit
+
 # Where Linux says what a container may take, in its newer and its older way.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -15,8 +17,8 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 def run_bytes(program: Program) -> int:
     """Return the most bytes that the tensors of a run take at once; constants stay on disk.
 
-    Besides what lives, a copy of what each operator of an iteration stores: a check that finds a
-    false result, and a dispute, look at all of them.
+    Besides what lives, a copy of what each operator of an iteration stores, as far as a dispute
+    keeps those at once.
     """
     header = program.header
     sizes = {header.input_slot: header.input_type.byte_count}
@@ -34,7 +36,7 @@ def run_bytes(program: Program) -> int:
             case _:
                 if target := instruction.destination:
                     stored += target.kind.byte_count
-    return most + stored
+    return most + min(stored, shown_limit(most))
 
 
 def machine_bytes() -> int:

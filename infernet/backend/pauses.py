@@ -29,6 +29,11 @@ class Paused(States):
         return False
 
 
+def shown_limit(held: int) -> int:
+    """Return the bytes that what is shown whole may take. `held`: the most that a run holds."""
+    return max(_MOST_SHOWN_BYTES, _MOST_RUNS * held)
+
+
 def most_shown(timeline: Timeline) -> int:
     """Return how many iterations may be kept whole, each operator's destination by itself.
 
@@ -45,7 +50,7 @@ def most_shown(timeline: Timeline) -> int:
             held -= kinds.pop(instruction.dst, 0)
         elif target := instruction.destination:
             shown += target.kind.byte_count
-    limit = max(_MOST_SHOWN_BYTES, _MOST_RUNS * most)
+    limit = shown_limit(most)
     if shown > limit:
         return 0
     return min(_MOST_ITERATIONS, max(_LEAST_ITERATIONS, limit // max(1, shown)))

@@ -34,6 +34,10 @@ def test_a_run_takes_what_lives_at_once_and_a_copy_of_each_store() -> None:
     assert run_bytes(few_steps(1_000, 3)) == (8 + 8_000 + 8) + (3 * 8_000 + 8)
 
 
+def test_of_large_stores_a_dispute_keeps_a_bounded_part_at_once() -> None:
+    assert run_bytes(few_steps(1 << 23, 40)) == (1 << 26) + 16 + (1 << 29)
+
+
 def test_few_steps_can_take_any_amount() -> None:
     program = few_steps(1 << 32, 2)
     assert program.header.steps_per_iteration < 12
