@@ -172,11 +172,18 @@ class Wallet:
         if to is not None:
             transaction["to"] = to
         gas = self.chain.simulate(kind, transaction)
-        self._require(kind, int(value) + gas * fees.max_fee, held)
+        needed = int(value) + gas * fees.max_fee
         if isinstance(self.signer, NodeSigner):
+            self._require(kind, needed, held)
             return self._send_by_node(self.signer, kind, {**transaction, "gas": gas}, fees)
         assert self._outbox is not None
-        slot = self._outbox.post(Action(kind, data, to, int(value)), gas, fees)
+        action = Action(kind, data, to, int(value))
+        if needed > held:
+            less = self._outbox.offers.first(action, gas, fees)
+            if less is None:
+                raise self._lacks(kind, needed, held)
+            fees = less
+        slot = self._outbox.post(action, gas, fees)
         assert slot.inclusion is not None
         if not slot.inclusion.has_succeeded:
             raise Overtaken(kind)
@@ -238,10 +245,13 @@ class Wallet:
 
     def _require(self, kind: str, needed: int, held: Wei) -> None:
         if held < needed:
-            raise InsufficientBalance(
-                f"{kind}: account {self.address} holds {in_ether(held)}, "
-                f"but up to {in_ether(Wei(needed))} are needed; send it the difference"
-            )
+            raise self._lacks(kind, needed, held)
+
+    def _lacks(self, kind: str, needed: int, held: Wei) -> InsufficientBalance:
+        return InsufficientBalance(
+            f"{kind}: account {self.address} holds {in_ether(held)}, "
+            f"but up to {in_ether(Wei(needed))} are needed; send it the difference"
+        )
 
 
 def faucet(chain: Chain) -> NodeSigner:
