@@ -318,6 +318,9 @@ class Service:
         means, task_id = self._means, offer.task_id
         block = 0
         try:
+            with means.contracts.feed.as_it_is():
+                if not means.inputs.keep(task_id):
+                    return False
             sent = means.contracts.market.claim(means.wallet, task_id, stake, NO_WEI)
             block = sent.block_number
         finally:
@@ -331,8 +334,9 @@ class Service:
         means, task_id = self._means, offer.task_id
         with means.contracts.feed.as_it_is():
             run = means.runs.infer(task_id, offer.program_root, offer.iterations)
-        if run is None:
-            return False
+            # A reorganisation may have taken away what the run began with.
+            if run is None or not means.inputs.keep(task_id):
+                return False
         asserted = task_id, claim.attempt, run.output, run.halted
         sent = means.contracts.market.assert_result(means.wallet, *asserted)
         # A dispute is rare, and starts the run again.
