@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from infernet.store.database import open_database
-from infernet.store.journal import Action, Inclusion, Journal, Slot
+from infernet.store.journal import Action, Inclusion, Journal, Slot, SlotState
 
 from .connection import GAS_CEILING, Chain, translated
 from .errors import InsufficientBalance, Overtaken
@@ -189,9 +189,18 @@ class Wallet:
             raise Overtaken(kind)
         return self._sent(slot, slot.inclusion)
 
-    def require_gas(self, kind: str, gas: int) -> None:
-        """Raise InsufficientBalance unless the account can pay so much gas at today's price."""
-        self._require(kind, gas * self._prices.now().max_fee, self.balance)
+    def is_sending(self, kind: str) -> bool:
+        """Return whether an action of a kind is on its way, also if nobody waits for it."""
+        unsettled = self.journal.unsettled() if self.journal else []
+        return any(slot.kind == kind and slot.state is SlotState.OPEN for slot in unsettled)
+
+    def require_gas(self, kind: str, gas: int, beside: Wei = NO_WEI) -> None:
+        """Raise InsufficientBalance unless the account can pay so much gas at today's price.
+
+        `beside`: what else it could pay with.
+        """
+        needed = gas * self._prices.now().max_fee - beside
+        self._require(kind, max(0, needed), self.balance)
 
     def transfer(self, to: Address, value: Wei) -> Sent:
         """Send ether to an account."""

@@ -91,6 +91,13 @@ def test_a_claim_under_the_cap_that_nothing_waits_for_stays_under_it(player: Pla
     assert offers(player) == [CAP / GWEI]
 
 
+def test_gas_out_of_the_vault_is_no_mere_offer(player: Player) -> None:
+    stick(player, "top up")
+    assert player.wallet.is_sending("top up")
+    assert not player.wallet.is_sending("withdraw")
+    assert offers(player)[0] > CAP / GWEI
+
+
 def test_a_stuck_move_is_raised_to_what_the_account_can_pay(player: Player) -> None:
     stick(player, "dissect")
     keep(player, ENOUGH)
