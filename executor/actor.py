@@ -79,7 +79,8 @@ class Executor:
         feed = self.contracts.feed
         look = Look(feed.sync(), self.contracts.chain.next_timestamp())
         with feed.as_it_is():
-            works = self._defence.works(look) + self._service.works(look)
+            at_stake = self._defence.at_stake(look)
+            works = self._service.works(look, at_stake) + self._defence.works(look)
         return self.crew.attempt_all(works, self._overtaken)
 
     def _overtaken(self, error: Reverted) -> None:

@@ -20,6 +20,7 @@ from infernet.chain.records import (
 )
 
 from .means import Head, Look, Means, Naps
+from .purse import AtStake
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ class Defence:
                 act = partial(self._finalise, result, look)
                 works.append(Work(assertion_id, act, NO_DEADLINE - 1))
         return works
+
+    def at_stake(self, look: Look) -> AtStake:
+        """Return what of this miner's can be lost."""
+        own = self._look(look)
+        open_ = {result.assertion_id: result.task_id for result in own.results}
+        games = sum(result.assertion_id in open_ for _, result in own.games)
+        demanded = frozenset(open_[each] for each in own.demanded & open_.keys())
+        return AtStake(frozenset(open_.values()), games, demanded)
 
     def _look(self, look: Look) -> _Own:
         if self._read and self._read[0] == look.head:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
 from infernet.actors.crew import Work
-from infernet.chain.connection import gas_limit
 from infernet.chain.errors import InsufficientBalance
 from infernet.chain.fees import Prices
-from infernet.chain.market import TaskFound, reveal_gas
+from infernet.chain.market import TaskFound
 from infernet.chain.records import NO_WEI, ProgramRoot, Seconds, TaskId, Wei
 from infernet.chain.stake import Balance
 from infernet.chain.wallet import in_ether
@@ -21,10 +20,8 @@ from infernet.chain.wallet import in_ether
 from .means import Head, Look, Means
 from .policy import by_worth, fits
 from .pool import Advice
+from .purse import MOVE_GAS, TASK_GAS, AtStake, Purse
 
-# Upper bounds: claim, assertion and finality of one task; every move of one dispute.
-TASK_GAS = 400_000
-DEFENCE_GAS = 1_000_000
 # The journal has to take what is owed for tasks in work.
 _LEAST_ROOM_BYTES = 16 << 20
 
@@ -70,27 +67,29 @@ class Service:
         self._lock = Lock()
         self._read: tuple[Head, _Market] | None = None
         self._prices = Prices(means.contracts.chain)
+        self._purse = Purse(means)
         self._given_up: set[TaskId] = set()
         self._left_alone: set[str] = set()
         self._seen: dict[TaskId, float] = {}
         self._backed: tuple[Head, int] | None = None
 
-    def works(self, look: Look) -> list[Work]:
-        """Return what is to be done about tasks: results first, then claims."""
+    def works(self, look: Look, at_stake: AtStake) -> list[Work]:
+        """Return what is to be done about tasks: gas for all first, then results, then claims."""
         market = self._look(look)
         self._settle_bookings(look, market)
         claimed = self._claimed(look, market)
         hopeless = {task_id for task_id in claimed if self._has_failed(task_id)}
         self._give_up(hopeless)
-        works = [
+        in_work = claimed.keys() | self._booked.keys()
+        works = self._purse.works(look, in_work, at_stake)
+        works += [
             Work(task_id, partial(self._assert, market.offers[task_id], claim), claim.deadline)
             for task_id, claim in claimed.items()
             if task_id not in hopeless
         ]
-        in_work = claimed.keys() | self._booked.keys()
         self._make_room_known(look, len(in_work))
         if len(in_work) < self._means.policy.max_tasks:
-            works += self._claims(look, market, in_work)
+            works += self._claims(look, market, in_work, at_stake)
         return works
 
     def _look(self, look: Look) -> _Market:
@@ -154,10 +153,12 @@ class Service:
             self._backed = look.head, free // means.policy.stake_wei
         means.pool.room = max(0, min(means.policy.max_tasks - in_work, self._backed[1]))
 
-    def _claims(self, look: Look, market: _Market, in_work: set[TaskId]) -> Iterator[Work]:
+    def _claims(
+        self, look: Look, market: _Market, in_work: set[TaskId], at_stake: AtStake
+    ) -> Iterator[Work]:
         means, count, free = self._means, len(in_work), NO_WEI
         kept = means.inputs.kept_bytes()
-        gas, short = self._gas_owed(market, in_work, kept), math.inf
+        gas, short = self._purse.owed(in_work, at_stake, kept), math.inf
         expected = means.runs.expected_seconds
         known = [market.offers[task_id] for task_id in in_work if task_id in market.offers]
         ahead_seconds = sum(expected(offer.program_root, offer.iterations) for offer in known)
@@ -174,10 +175,10 @@ class Service:
                     free = Wei(balance.free - sum(each.stake for each in self._booked.values()))
             if free < stake:
                 return
-            needed = gas + TASK_GAS + self._reveal_gas(offer.task_id, kept)
-            if needed < short and self._is_short_of_gas(needed):
+            needed = gas + self._purse.task_gas(offer.task_id, kept)
+            if needed < short and self._is_short_of_gas(count + 1, needed, Wei(free - stake)):
                 short = needed
-            if gas + TASK_GAS >= short:
+            if gas + TASK_GAS + MOVE_GAS >= short:
                 return
             if needed >= short:
                 # A task whose input is on chain takes less, and may still be paid.
@@ -248,32 +249,19 @@ class Service:
         least = self._means.policy.minimum_fee_wei
         return Wei(TASK_GAS * self._prices.now().paid) if least is None else least
 
-    def _gas_owed(
-        self, market: _Market, in_work: Collection[TaskId], kept: Mapping[TaskId, int]
-    ) -> int:
-        """Return the gas that what was begun may take, and one dispute.
-
-        Whoever demands all hidden inputs at once must not find the account empty: each that is not
-        revealed loses a stake, and what a demand pays for the bytes goes to the vault.
-        """
-        may_be_demanded = market.own_results.union(in_work)
-        reveals = sum(self._reveal_gas(task_id, kept) for task_id in may_be_demanded)
-        return TASK_GAS * len(in_work) + DEFENCE_GAS + reveals
-
-    def _reveal_gas(self, task_id: TaskId, kept: Mapping[TaskId, int]) -> int:
-        """Return what the account must be able to pay if an input is demanded, in gas."""
-        if task_id not in kept or self._is_carried(task_id):
-            return 0
-        return gas_limit(reveal_gas(kept[task_id]))
-
     def _is_carried(self, task_id: TaskId) -> bool:
         return self._means.contracts.market.is_input_carried(task_id)
 
-    def _is_short_of_gas(self, gas: int) -> bool:
-        """Return whether the account cannot pay so much gas, and say once what it lacks."""
-        kind = "the gas of a task to its end, and of revealing each input that is not on chain"
+    def _is_short_of_gas(self, tasks: int, gas: int, spare: Wei) -> bool:
+        """Return whether so much gas cannot be paid, and say once what is lacking.
+
+        `spare`: what stays free in the vault. What a dispute takes can be withdrawn from there when
+        it comes; what the tasks themselves take has to be in the account.
+        """
+        kind = "the gas of tasks to their end, of disputes, and of revealing hidden inputs"
         try:
-            self._means.wallet.require_gas(kind, gas)
+            self._means.wallet.require_gas(kind, TASK_GAS * tasks)
+            self._means.wallet.require_gas(kind, gas, spare)
         except InsufficientBalance as error:
             return self._leave_alone("gas_short", str(error))
         return False
@@ -318,6 +306,9 @@ class Service:
         means, task_id = self._means, offer.task_id
         block = 0
         try:
+            with means.contracts.feed.as_it_is():
+                if not means.inputs.keep(task_id):
+                    return False
             sent = means.contracts.market.claim(means.wallet, task_id, stake, NO_WEI)
             block = sent.block_number
         finally:
@@ -331,8 +322,9 @@ class Service:
         means, task_id = self._means, offer.task_id
         with means.contracts.feed.as_it_is():
             run = means.runs.infer(task_id, offer.program_root, offer.iterations)
-        if run is None:
-            return False
+            # A reorganisation may have taken away what the run began with.
+            if run is None or not means.inputs.keep(task_id):
+                return False
         asserted = task_id, claim.attempt, run.output, run.halted
         sent = means.contracts.market.assert_result(means.wallet, *asserted)
         # A dispute is rare, and starts the run again.

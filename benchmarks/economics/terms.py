@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bisection.dissection import worst_dissections
-from executor.service import TASK_GAS
+from executor.purse import TASK_GAS
 from fisherman.cost import (
     COMMIT_GAS,
     DISSECT_GAS,

@@ -53,10 +53,12 @@ class Contract:
         components = self._functions[function].components
         return from_struct(kind, components, self.view(function, *arguments))
 
-    def send(self, wallet: Wallet, function: str, *arguments: object, value: int = 0) -> Sent:
-        """Call a function in a transaction."""
+    def send(
+        self, wallet: Wallet, function: str, *arguments: object, value: int = 0, kind: str = ""
+    ) -> Sent:
+        """Call a function in a transaction; `kind`: its name in the wallet, if another."""
         data = self._functions[function].encoded(arguments)
-        return wallet.send(function, data, self.address, Wei(value))
+        return wallet.send(kind or function, data, self.address, Wei(value))
 
     def events(self, name: str, since_block: int = 0, **filters: object) -> list[Event]:
         """Return the events of one name from a block on, oldest first.

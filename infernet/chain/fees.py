@@ -59,15 +59,27 @@ class Prices:
     def below(self, cap: Wei | None, kind: str) -> Fees:
         """Return today's fees within a cap, or raise FeeAboveCap where nobody would take them."""
         fees = self.now()
-        if cap is None or fees.max_fee <= cap:
+        if cap is None:
             return fees
-        if self._base + fees.tip > cap:
+        held = self.within(cap, fees)
+        if held is None:
             raise FeeAboveCap(
                 f"{kind} waits: {self.chain.name} asks {(self._base + fees.tip) / GWEI:.3f} gwei "
                 f"for a unit of gas, above the limit of {cap / GWEI:.3f}; raise max_fee_gwei, or "
                 "let it wait"
             )
-        return Fees(cap, fees.tip)
+        return held
+
+    def within(self, most: int, fees: Fees, least: int = 0) -> Fees | None:
+        """Return fees that offer at most `most`, and at least `least`, for a unit of gas.
+
+        None where the next block, as far as `now` knows, would not take them.
+        """
+        if fees.max_fee <= most:
+            return fees
+        if most < max(least, self._base + fees.tip):
+            return None
+        return Fees(Wei(most), fees.tip)
 
     def _ask(self) -> Fees:
         with translated("asking for fees", self.chain.name):

@@ -18,11 +18,10 @@ from .broadcast import Answer, broadcast
 from .connection import Chain
 from .errors import InsufficientBalance, NonceTaken, RetryableChainError, Reverted
 from .fees import Fees, Prices
+from .offers import DEFERRABLE, Offers
 from .receipts import inclusion_of, is_known, transaction_count
 from .records import Address, Wei
 
-# Obligations never wait for cheaper gas and are sent even late; these are mere offers.
-DEFERRABLE = frozenset({"claim", "deposit", "withdraw", "register", "extend"})
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
 _PUSH_SECONDS = 3.0
@@ -65,11 +64,15 @@ class Outbox:
     prices: Prices
     policy: SendPolicy
     on_included: Callable[[Slot], None]
+    offers: Offers = field(init=False)
     _lock: RLock = field(default_factory=RLock)
     _awaited: set[int] = field(default_factory=set)
     _tried_at: dict[int, float] = field(default_factory=dict)
     _priced_at: dict[int, float] = field(default_factory=dict)
     _seen: tuple[int, bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.offers = Offers(self.chain, self.address, self.journal, self.prices)
 
     def post(self, action: Action, gas: int, fees: Fees) -> Slot:
         """Journal an action in the next slot, send it, and return the slot once a block holds it.
@@ -282,12 +285,8 @@ class Outbox:
 
     def _replace(self, slot: Slot) -> None:
         """Send a slot's action at a higher price, if the account can pay it."""
-        last = self.journal.latest(slot.id)
-        fees = Fees(Wei(last.max_fee_wei), Wei(last.tip_wei)).raised_to(self.prices.now())
-        cap = self.policy.cap(slot.kind)
-        if cap is not None and fees.max_fee > cap:
-            return
-        if slot.value_wei + slot.gas * fees.max_fee > self._balance:
+        fees = self.offers.dearer(slot, self.policy.cap(slot.kind))
+        if fees is None:
             return
         attempt = self._signed(self.journal.action(slot.id), slot.nonce, slot.gas, fees)
         self.journal.add_attempt(slot.id, attempt)
@@ -310,7 +309,7 @@ class Outbox:
         call = {"from": self.address, "value": action.value_wei, "data": action.data}
         if action.recipient is not None:
             call["to"] = action.recipient
-        if slot.value_wei + slot.gas * self.journal.latest(slot.id).max_fee_wei > self._balance:
+        if self.offers.promised(slot) > self.chain.balance(self.address):
             return True
         try:
             self.chain.simulate(slot.kind, call)
@@ -347,7 +346,3 @@ class Outbox:
             f"{slot.kind} was not done: another program used nonce {slot.nonce} of {self.address}; "
             "stop it, or give it a key of its own"
         )
-
-    @property
-    def _balance(self) -> Wei:
-        return self.chain.balance(self.address)

@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from infernet.store.database import open_database
-from infernet.store.journal import Action, Inclusion, Journal, Slot
+from infernet.store.journal import Action, Inclusion, Journal, Slot, SlotState
 
 from .connection import GAS_CEILING, Chain, translated
 from .errors import InsufficientBalance, Overtaken
@@ -172,19 +172,35 @@ class Wallet:
         if to is not None:
             transaction["to"] = to
         gas = self.chain.simulate(kind, transaction)
-        self._require(kind, int(value) + gas * fees.max_fee, held)
+        needed = int(value) + gas * fees.max_fee
         if isinstance(self.signer, NodeSigner):
+            self._require(kind, needed, held)
             return self._send_by_node(self.signer, kind, {**transaction, "gas": gas}, fees)
         assert self._outbox is not None
-        slot = self._outbox.post(Action(kind, data, to, int(value)), gas, fees)
+        action = Action(kind, data, to, int(value))
+        if needed > held:
+            less = self._outbox.offers.first(action, gas, fees)
+            if less is None:
+                raise self._lacks(kind, needed, held)
+            fees = less
+        slot = self._outbox.post(action, gas, fees)
         assert slot.inclusion is not None
         if not slot.inclusion.has_succeeded:
             raise Overtaken(kind)
         return self._sent(slot, slot.inclusion)
 
-    def require_gas(self, kind: str, gas: int) -> None:
-        """Raise InsufficientBalance unless the account can pay so much gas at today's price."""
-        self._require(kind, gas * self._prices.now().max_fee, self.balance)
+    def is_sending(self, kind: str) -> bool:
+        """Return whether an action of a kind is on its way, also if nobody waits for it."""
+        unsettled = self.journal.unsettled() if self.journal else []
+        return any(slot.kind == kind and slot.state is SlotState.OPEN for slot in unsettled)
+
+    def require_gas(self, kind: str, gas: int, beside: Wei = NO_WEI) -> None:
+        """Raise InsufficientBalance unless the account can pay so much gas at today's price.
+
+        `beside`: what else it could pay with.
+        """
+        needed = gas * self._prices.now().max_fee - beside
+        self._require(kind, max(0, needed), self.balance)
 
     def transfer(self, to: Address, value: Wei) -> Sent:
         """Send ether to an account."""
@@ -238,10 +254,13 @@ class Wallet:
 
     def _require(self, kind: str, needed: int, held: Wei) -> None:
         if held < needed:
-            raise InsufficientBalance(
-                f"{kind}: account {self.address} holds {in_ether(held)}, "
-                f"but up to {in_ether(Wei(needed))} are needed; send it the difference"
-            )
+            raise self._lacks(kind, needed, held)
+
+    def _lacks(self, kind: str, needed: int, held: Wei) -> InsufficientBalance:
+        return InsufficientBalance(
+            f"{kind}: account {self.address} holds {in_ether(held)}, "
+            f"but up to {in_ether(Wei(needed))} are needed; send it the difference"
+        )
 
 
 def faucet(chain: Chain) -> NodeSigner:

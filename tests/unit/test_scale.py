@@ -17,7 +17,7 @@ from benchmarks.queues import (
     mean_seconds_of_one_server,
     simulate,
 )
-from executor.service import TASK_GAS
+from executor.purse import TASK_GAS
 
 # What `python -m benchmarks gas` prints for the first shape, rounded.
 GAS = gas.TaskGas(256, 4, 149_495, 158_685, 91_836, 150_073, 71_873)

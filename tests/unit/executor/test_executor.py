@@ -12,7 +12,7 @@ import pytest
 from executor.actor import Executor
 from executor.errors import InferenceFailed
 from executor.policy import MOST_SECONDS, Policy
-from executor.service import TASK_GAS
+from executor.purse import TASK_GAS
 from infernet.actors.holdings import Run, StartRun, hold
 from infernet.chain.connection import Chain
 from infernet.chain.deploy import PRODUCTION

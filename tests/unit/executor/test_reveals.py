@@ -7,7 +7,7 @@ import pytest
 
 from executor.actor import Executor
 from executor.errors import InferenceFailed
-from executor.service import DEFENCE_GAS, TASK_GAS
+from executor.purse import DEFENCE_GAS, MOVE_GAS, TASK_GAS
 from infernet.chain.connection import GAS_CEILING, gas_limit
 from infernet.chain.market import MAX_INPUT_BYTES, Request, reveal_gas
 from infernet.chain.records import Seconds, TaskId, TaskStatus, Wei
@@ -54,11 +54,12 @@ def test_the_gas_of_a_reveal_is_what_the_spec_says(size: int, gas: int) -> None:
 
 
 def test_a_hidden_input_is_claimed_only_with_the_gas_of_its_reveal(stage: Stage) -> None:
-    executor = stage.executor(stage.wallet())
+    # Two stakes and no more, so that nothing in the vault counts as gas.
+    executor = stage.executor(stage.wallet(), max_tasks=2)
     tasks = [hidden(stage, executor, LARGE), hidden(stage, executor, LARGE)]
     # It pays less, so it comes last.
     tasks.append(stage.request(stage.wallet()))
-    needed = 2 * TASK_GAS + REVEAL_GAS + DEFENCE_GAS
+    needed = 2 * (TASK_GAS + MOVE_GAS) + REVEAL_GAS + DEFENCE_GAS
     assert needed < GAS_CEILING
     tick(executor, GAS_CEILING)
     found = statuses(stage, tasks)
@@ -67,20 +68,25 @@ def test_a_hidden_input_is_claimed_only_with_the_gas_of_its_reveal(stage: Stage)
     assert found[2] is TaskStatus.CLAIMED
     short = [report.what for report in stage.reports if report.event == "gas_short"]
     assert len(short) == 1
-    assert "revealing each input that is not on chain" in short[0]
+    assert "revealing hidden inputs" in short[0]
     assert "send it the difference" in short[0]
 
 
 def test_a_hidden_input_counts_from_its_claim_until_it_is_on_chain(stage: Stage) -> None:
-    executor, market = stage.executor(stage.wallet()), stage.contracts.market
+    miner, market = stage.wallet(), stage.contracts.market
+    vault, executor = stage.contracts.vault, stage.executor(miner)
+    # Each stake comes when it is needed and not before, so that nothing free counts as gas.
+    stake = executor.policy.stake_wei
+    vault.withdraw(miner, Wei(vault.balance(miner.address).free - stake))
     gas = GAS_CEILING * 5 // 4
-    assert 2 * TASK_GAS + DEFENCE_GAS + REVEAL_GAS < gas < 2 * REVEAL_GAS
+    assert 2 * (TASK_GAS + MOVE_GAS) + DEFENCE_GAS + REVEAL_GAS < gas < 2 * REVEAL_GAS
     first = hidden(stage, executor, stage.data)
     executor.tick()
     executor.tick()
     (found,) = market.assertions(taskId=first)
     # From here on as if it were long.
     executor._means.inputs.put(first, LARGE)
+    vault.deposit(miner, stake)
     second = hidden(stage, executor, LARGE)
     tick(executor, gas)
     assert statuses(stage, [first, second]) == [TaskStatus.ASSERTED, TaskStatus.OPEN]
@@ -89,6 +95,7 @@ def test_a_hidden_input_counts_from_its_claim_until_it_is_on_chain(stage: Stage)
     market.reveal(watcher, found.assertion_id, stage.data)
     tick(executor, gas)
     assert statuses(stage, [second]) == [TaskStatus.CLAIMED]
+    vault.deposit(miner, stake)
     third = hidden(stage, executor, LARGE)
     # It is too long to be run as well.
     with pytest.raises(InferenceFailed):

@@ -11,8 +11,8 @@ import pytest
 
 from executor.actor import Executor
 from executor.policy import Policy
+from executor.purse import DEFENCE_GAS, TASK_GAS
 from executor.registration import carry_out, plan
-from executor.service import DEFENCE_GAS, TASK_GAS
 from infernet.actors.holdings import hold
 from infernet.actors.report import Report
 from infernet.backend.adapters import load_adapter, runner
