@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from web3 import Web3
 
 from api.access.keys import Scope, changing
 from infernet.keystore import create_keystore
@@ -126,7 +127,7 @@ def test_a_killed_gateway_costs_a_miner_nothing(tmp_path: Path) -> None:
         wanted = {
             "INFERNET_POOL_GATEWAYS": urls,
             "INFERNET_ENABLED": "true",
-            "INFERNET_STAKE": f"{stake / 10**18:.18f}",
+            "INFERNET_STAKE": str(Web3.from_wei(stake, "ether")),
         }
 
         def serve(which: Account) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from executor.runs import Runs, ignore_inference
-from executor.tries import Tries
 from infernet.actors.holdings import Holding
+from infernet.actors.tries import Tries
 from infernet.backend.engine import open_engine
 from infernet.backend.trace import Trace
 from infernet.chain.records import ProgramRoot, TaskId
