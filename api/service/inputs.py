@@ -24,7 +24,7 @@ from ..errors import InvalidTask
 from .terms import ArrayInput, Input, PictureInput, RawInput, TensorInput, TextInput
 
 _NPY_BEGIN = re.compile(rb"\x93NUMPY(?:\x01\x00(..)|\x02\x00(....))", re.DOTALL)
-_PLAIN_TYPE = re.compile(r"[<>|]?[biuf][1248]")
+_PLAIN_TYPE = re.compile(r"[<>|]?(?:b1|[iu][1248]|f[248])")
 _MOST_HEADER_BYTES = 1_000
 # Others have readers too: one starts a program (EPS), some decode far more than they announce.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")

@@ -69,9 +69,10 @@ def quantise_conv(
     if fresh.any():
         found, found_scales, inflation = _fit(layer, views, fresh, x.scale)
         integers[fresh], scales[fresh] = found, found_scales
+    scale = requantise_scale(origin, x, scales, y)
+    # No scale is 0 now.
     bias = np.rint(layer.bias / (x.scale * scales))
     _check_overflow(layer, integers, bias, x)
-    scale = requantise_scale(origin, x, scales, y)
     return IntegerConv(
         integers.astype(np.int8), bias.astype(np.int32), scale, int(kept.sum()), inflation
     )
