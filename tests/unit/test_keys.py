@@ -105,3 +105,21 @@ def test_a_new_keystore_is_its_owner_s_alone_and_never_replaced(tmp_path: Path) 
     with pytest.raises(KeyStoreError, match="never overwritten"):
         create_keystore(path, "other")
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("kdf", "changed"), [("pbkdf2", "c"), ("pbkdf2", "dklen"), ("scrypt", "n"), ("scrypt", "p")]
+)
+def test_a_keystore_that_would_take_years_to_open_is_refused(
+    tmp_path: Path, kdf: str, changed: str
+) -> None:
+    path, passphrase = tmp_path / "keystore.json", tmp_path / "passphrase"
+    passphrase.touch(0o600)
+    passphrase.write_text("secret")
+    made = Account.encrypt("0x" + "11" * 32, "secret", kdf, 2)
+    path.write_text(json.dumps(made))
+    assert open_keystore(path, passphrase, None).address
+    made["crypto"]["kdfparams"][changed] = 1 << 40
+    path.write_text(json.dumps(made))
+    with pytest.raises(KeyStoreError, match="restore a copy"):
+        open_keystore(path, passphrase, None)
