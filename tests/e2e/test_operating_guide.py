@@ -101,7 +101,7 @@ def test_the_trial_runs_as_it_is_written(tmp_path: Path) -> None:
     assert f"final {TASKS}" in printed
     assert "fees 0.030000" in printed
     assert f"checked {TASKS} of {TASKS} sampled" in printed
-    assert "4.03 ETH taken out; 0 ETH stay locked" in said
+    assert "8.03 ETH taken out; 0 ETH stay locked" in said
     status = [line for line in printed.splitlines() if line.startswith(("│", "╭", "╰"))]
     assert status and max(map(len, status)) <= 80
 
