@@ -83,5 +83,9 @@ class Executor:
             works = self._service.works(look, at_stake) + self._defence.works(look)
         return self.crew.attempt_all(works, self._overtaken)
 
+    def stop(self) -> None:
+        """Take back the notes of runs that the end of the process cuts off."""
+        self._means.tries.stop()
+
     def _overtaken(self, error: Reverted) -> None:
         self._means.say("overtaken", f"looks again: {error}")

@@ -5,7 +5,7 @@ Stakes, fees and refunds are in the vault, which pays no gas; what is free there
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,10 +43,13 @@ class AtStake:
 
 
 class Purse:
-    """Reckons in gas; `works` belongs to the thread that ticks, what it returns to any."""
+    """Reckons in gas; `works` belongs to the thread that ticks, what it returns to any.
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
+    `booked`: returns the stakes of claims on their way, which are still free in the vault.
+    """
+
+    def __init__(self, means: Means, booked: Callable[[], Wei]) -> None:
+        self._means, self._booked = means, booked
         self._prices = Prices(means.contracts.chain)
         self._naps = Naps()
 
@@ -97,8 +100,10 @@ class Purse:
         if held >= due:
             self._naps.begin(_MATTER, look, NO_DEADLINE)
             return False
-        # Twice as much as is due lasts for a while.
-        amount = min(2 * due - held, means.contracts.vault.balance(means.address).free)
+        free = means.contracts.vault.balance(means.address).free
+        # Twice as much as is due lasts for a while. What claims need is taken for games alone.
+        spare = free - self._booked()
+        amount = min(2 * due - held, max(spare, min(free, due - held)))
         if amount < _TOP_UP_GAS * price:
             self._naps.begin(_MATTER, look, NO_DEADLINE)
             return False

@@ -10,7 +10,7 @@ from functools import partial
 from threading import Lock
 
 from infernet.actors.crew import Work
-from infernet.chain.errors import InsufficientBalance
+from infernet.chain.errors import InsufficientBalance, Reverted
 from infernet.chain.fees import Prices
 from infernet.chain.market import TaskFound
 from infernet.chain.records import NO_WEI, ProgramRoot, Seconds, TaskId, Wei
@@ -67,7 +67,7 @@ class Service:
         self._lock = Lock()
         self._read: tuple[Head, _Market] | None = None
         self._prices = Prices(means.contracts.chain)
-        self._purse = Purse(means)
+        self._purse = Purse(means, self._stake_booked)
         self._given_up: set[TaskId] = set()
         self._left_alone: set[str] = set()
         self._seen: dict[TaskId, float] = {}
@@ -143,6 +143,10 @@ class Service:
                 and (booking.block is None or booking.block > look.head[0])
             }
 
+    def _stake_booked(self) -> Wei:
+        with self._lock:
+            return Wei(sum(each.stake for each in self._booked.values()))
+
     def _make_room_known(self, look: Look, in_work: int) -> None:
         """Tell the pool how many tasks could be claimed now, by stake and by work."""
         means = self._means
@@ -171,8 +175,7 @@ class Service:
                 balance = means.contracts.vault.balance(means.address)
                 if self._is_hindered(stake, balance):
                     return
-                with self._lock:
-                    free = Wei(balance.free - sum(each.stake for each in self._booked.values()))
+                free = Wei(balance.free - self._stake_booked())
             if free < stake:
                 return
             needed = gas + self._purse.task_gas(offer.task_id, kept)
@@ -311,6 +314,11 @@ class Service:
                     return False
             sent = means.contracts.market.claim(means.wallet, task_id, stake, NO_WEI)
             block = sent.block_number
+        except Reverted as error:
+            if error.error != "InsufficientFree":
+                raise
+            # Gas for games went first; the next look sees what is left.
+            return False
         finally:
             with self._lock:
                 if task_id in self._booked:

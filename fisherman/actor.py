@@ -95,5 +95,9 @@ class Fisherman:
         has_acted = self.crew.attempt_all(works, self._overtaken)
         return has_acted or (self.crew.is_inline and self._checker.has_more)
 
+    def stop(self) -> None:
+        """Take back the notes of runs that the end of the process cuts off."""
+        self._means.tries.stop()
+
     def _overtaken(self, error: Reverted) -> None:
         self._means.say("overtaken", f"looks again: {error}")

@@ -36,6 +36,9 @@ class Actor(Protocol):
     def tick(self) -> bool:
         """Do one turn; return whether anything was sent."""
 
+    def stop(self) -> None:
+        """Note that the process ends because it was asked to."""
+
 
 class Observer(Protocol):
     """Whoever is told how a player fares; must neither fail nor block."""
@@ -86,6 +89,7 @@ def run(
         if loop.turn(lambda: _tick(actor, wallet, loop)) and not loop.has_acted:
             actor.crew.wait(stop, pace.poll_seconds)
     loop.say_goodbye(actor.crew.dismiss(pace.grace_seconds))
+    actor.stop()
 
 
 def stop_on_signals(stop: Event) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from infernet.chain.records import TaskId
 from infernet.store.database import Database
@@ -18,15 +20,20 @@ class Tries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._under_way = Counter[TaskId]()
+        self._lock = Lock()
         database.install("tries", _STEPS)
 
     def begin(self, task_id: TaskId) -> None:
         """Note a run as failed until `succeed` says otherwise."""
+        with self._lock:
+            self._under_way[task_id] += 1
         sql = "INSERT INTO tries VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
         self._database.execute(sql, (task_id,))
 
     def succeed(self, task_id: TaskId) -> None:
         """Forget the failures of a task."""
+        self._end(task_id)
         self._database.execute("DELETE FROM tries WHERE task_id = ?", (task_id,))
 
     @contextmanager
@@ -36,6 +43,7 @@ class Tries:
         try:
             yield
         except Exception:
+            self._end(task_id)
             self._take_back(task_id)
             raise
         self.succeed(task_id)
@@ -57,6 +65,20 @@ class Tries:
         """Return the tasks that failed or are under way, and are not given up."""
         rows = self._database.execute("SELECT task_id FROM tries WHERE count < ?", (_MOST_TRIES,))
         return frozenset(task_id for (task_id,) in rows)
+
+    def stop(self) -> None:
+        """Take back what is under way: a process that is asked to end is ended by no run."""
+        with self._lock:
+            cut_off = list(self._under_way.elements())
+            self._under_way.clear()
+        for task_id in cut_off:
+            self._take_back(task_id)
+
+    def _end(self, task_id: TaskId) -> None:
+        with self._lock:
+            self._under_way[task_id] -= 1
+            if self._under_way[task_id] <= 0:
+                del self._under_way[task_id]
 
     def _take_back(self, task_id: TaskId) -> None:
         with self._database.transaction():

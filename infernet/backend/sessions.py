@@ -71,8 +71,10 @@ class SessionCourse(Course):
             if not self._timeline.is_zero(version)
         }
         found = self._run(operators, list(stored)) if stored else {}
-        live = {slot for slot, version in enumerate(after) if version is not None}
-        self._contents = {slot: each for slot, each in self._contents.items() if slot in live}
+        before = self._timeline.before[operators.start]
+        # A slot that was freed and begun again between the stops holds zeros, not what it held.
+        same = {slot for slot, version in enumerate(after) if version and version == before[slot]}
+        self._contents = {slot: each for slot, each in self._contents.items() if slot in same}
         self._contents |= {stored[writer]: content for writer, content in found.items()}
         return True
 

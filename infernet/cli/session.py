@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ def data_dir_of(file: Path | None) -> Path:
     `file`: of the settings, as `load` takes it.
     """
     loaded = load(file)
-    named = load(loaded.file, environment={}).config.data.dir if loaded.file else None
+    around = {name: value for name, value in os.environ.items() if name != "INFERNET_DATA_DIR"}
+    named = load(loaded.file, environment=around).config.data.dir if loaded.file else None
     folder = use_data_dir(loaded.config)
     if named is not None and named.resolve() != folder.resolve():
         Screen.open(to_stderr=True).prose(

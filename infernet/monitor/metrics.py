@@ -39,6 +39,7 @@ from .process import memory_bytes
 from .snapshot import Role, Snapshot
 
 _SNAPSHOT_SECONDS = 15.0
+_STOP_SECONDS = 5.0
 _CONFORMANCE_SECONDS = 3_600.0
 _TICK_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _RUN_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -151,10 +152,13 @@ class Monitor(Collector):
         self._thread.start()
 
     def stop(self) -> None:
-        """End what was started and free the port."""
+        """End what was started and free the port.
+
+        A look that waits for others, as for a queue that is gone, is not waited for.
+        """
         self._stop.set()
         if self._thread:
-            self._thread.join()
+            self._thread.join(_STOP_SECONDS)
         if self._server:
             self._server.stop()
 

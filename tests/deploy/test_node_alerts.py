@@ -119,6 +119,9 @@ def test_a_dead_node_is_told_by_its_faults_and_by_the_loop(anvil: Anvil, tmp_pat
             here.contracts.chain.head()
             return False
 
+        def stop(self) -> None:
+            pass
+
     with town(anvil, tmp_path) as (here, _):
         stop, pace = threading.Event(), Pace(0.05, 0.05, 0.1)
         arguments = (Reader(), here.wallet, stop, here.monitor, pace)

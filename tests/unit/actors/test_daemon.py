@@ -45,16 +45,20 @@ class Scripted:
     """A player whose turns are given; it asks to stop after the last."""
 
     def __init__(self, turns: list[Callable[[], bool]], crew: Crew | None = None) -> None:
-        self.crew, self.stop = crew or Crew(), threading.Event()
+        self.crew, self.is_over = crew or Crew(), threading.Event()
         self._turns = turns
         self.taken = 0
+        self.is_stopped = False
 
     def tick(self) -> bool:
         turn = self._turns[self.taken]
         self.taken += 1
         if self.taken == len(self._turns):
-            self.stop.set()
+            self.is_over.set()
         return turn()
+
+    def stop(self) -> None:
+        self.is_stopped = True
 
 
 class TroubledWallet(Wallet):
@@ -88,7 +92,8 @@ def test_no_error_ends_the_loop_and_each_is_counted(wallet: Wallet) -> None:
     away, bug = ChainUnavailable("nobody answers"), ZeroDivisionError("a bug")
     player, watcher = Scripted([fail(away), fail(bug), fail(away), idle, idle]), Watcher()
     with capture_logs() as logs:
-        run(player, wallet, player.stop, watcher, HASTY)
+        run(player, wallet, player.is_over, watcher, HASTY)
+    assert player.is_stopped
     assert watcher.errors == [away, bug, away]
     assert (player.taken, watcher.ticks) == (5, 2)
     told = [(entry["log_level"], entry["event"]) for entry in logs]
@@ -100,14 +105,14 @@ def test_no_error_ends_the_loop_and_each_is_counted(wallet: Wallet) -> None:
 def test_several_failures_of_one_turn_are_counted_one_by_one(wallet: Wallet) -> None:
     errors = [ChainError("one"), KeyError("two")]
     player, watcher = Scripted([fail(ExceptionGroup("several", errors)), idle]), Watcher()
-    run(player, wallet, player.stop, watcher, HASTY)
+    run(player, wallet, player.is_over, watcher, HASTY)
     assert watcher.errors == errors
 
 
 def test_trouble_with_earlier_transactions_does_not_hold_up_a_turn(wallet: Wallet) -> None:
     player, watcher = Scripted([idle, idle, idle]), Watcher()
     troubled = TroubledWallet(wallet.chain, wallet.signer)
-    run(player, troubled, player.stop, watcher, HASTY)
+    run(player, troubled, player.is_over, watcher, HASTY)
     assert player.taken == 3
     assert [type(error) for error in watcher.errors] == [NonceTaken] * 3
 
@@ -150,7 +155,7 @@ def test_what_is_in_flight_gets_its_grace_and_no_more(wallet: Wallet) -> None:
     player = Scripted([turn], crew)
     began = time.monotonic()
     with capture_logs() as logs:
-        run(player, wallet, player.stop, Watcher(), HASTY)
+        run(player, wallet, player.is_over, Watcher(), HASTY)
     assert time.monotonic() - began < 5
     assert done.is_set()
     assert logs[-1]["works_in_flight"] == 1
@@ -170,6 +175,8 @@ class Player:
     def tick(self):
         print("turn", flush=True)
         return self.crew.attempt_all([Work(b"endless", threading.Event().wait)], ignore)
+    def stop(self):
+        print("stopped", flush=True)
 
 stop = threading.Event()
 stop_on_signals(stop)

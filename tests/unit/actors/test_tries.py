@@ -41,3 +41,21 @@ def test_only_the_end_of_the_process_leaves_a_run_counted(tmp_path: Path) -> Non
         assert book.suspects() == (frozenset([TASK]) if deaths < 3 else frozenset())
         database.close()
     assert Tries(open_database(tmp_path / "account.sqlite")).is_hopeless(TASK)
+
+
+def test_a_stop_takes_back_what_is_under_way_and_nothing_from_before(tmp_path: Path) -> None:
+    other = TaskId(b"\x02" * 32)
+    database = open_database(tmp_path / "account.sqlite")
+    Tries(database).begin(other)
+    book = Tries(database)
+    with book.counted(TASK):
+        pass
+    for _ in range(5):
+        book.begin(TASK)
+        book.begin(TASK)
+        book.begin(other)
+        book.stop()
+        assert (book.count(TASK), book.count(other)) == (0, 1)
+    # A run that ends after all changes nothing any more.
+    book.succeed(TASK)
+    assert book.count(TASK) == 0

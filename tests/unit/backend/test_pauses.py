@@ -13,7 +13,7 @@ from infernet.backend.pauses import most_shown
 from infernet.backend.sequence.engine import SequenceEngine
 from infernet.backend.timeline import timeline_of
 from infernet.backend.trace import Trace
-from interpreter.operators import Copy
+from interpreter.operators import Clip, Copy
 from interpreter.program import Opcode, Program, Step
 from interpreter.tensors import DType, TensorType
 from tests import programs, sequences
@@ -149,3 +149,23 @@ def test_a_run_that_ends_too_early_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     trace = Trace(program, request(3), ReferenceEngine(program), 6)
     with pytest.raises(TraceError, match="reference does not halt at iteration 2"):
         trace.state(Step(2 * program.header.steps_per_iteration + 7))
+
+
+@pytest.mark.parametrize("again", [64, 40])
+def test_a_slot_that_was_freed_and_begun_again_between_two_stops_holds_zeros(
+    large: None, again: int
+) -> None:
+    builder = ProgramBuilder(TensorType(DType.I8, 64), slot_depth=2)
+    first = builder.begin(TensorType(DType.I8, 64), 1)
+    builder.add(Clip(first, DType.I8, 64, 0, -100, 100))
+    builder.free(first)
+    blank = builder.begin(TensorType(DType.I8, again), 1)
+    out = builder.begin(TensorType(DType.I8, again), 2)
+    builder.add(Clip(out, DType.I8, again, blank, -100, 100))
+    builder.free(blank)
+    program = builder.finish(out)
+    stored, _, _, _, clipped, *_, end = [each.first_step for each in program.operators][1:]
+    steps = [Step(stored), Step(clipped), Step(end)]
+    data = np.arange(1, 65, dtype=np.uint8)
+    fast, slow = (Trace(program, data, each(program)) for each in (OrtEngine, ReferenceEngine))
+    assert fast.state_hashes(steps) == slow.state_hashes(steps)

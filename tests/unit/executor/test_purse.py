@@ -124,3 +124,17 @@ def test_one_withdrawal_at_a_time_is_on_its_way(
     monkeypatch.setattr(Wallet, "is_sending", lambda _, kind: kind == "top up")
     tick(executor, AtStake(results(20), 20, frozenset()))
     assert events(stage) == []
+
+
+def test_games_may_take_what_a_claim_would_lock_and_the_turn_goes_on(
+    stage: Stage, executor: Executor
+) -> None:
+    besieged = AtStake(results(40), 40, frozenset())
+    price = executor.wallet._prices.now().max_fee
+    needed = owed(executor, 1, besieged) + TASK_GAS - GAS
+    stage.contracts.vault.deposit(executor.wallet, Wei(int(needed * 1.3) * price))
+    task_id = stage.request(stage.wallet())
+    tick(executor, besieged)
+    assert "gas_topped_up" in events(stage)
+    # Whether it was claimed first or not, nothing was refused aloud.
+    assert stage.contracts.market.task(task_id).status in (TaskStatus.OPEN, TaskStatus.CLAIMED)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import requests
@@ -130,3 +133,29 @@ def test_a_ledger_folds_old_blocks_once_and_sees_the_same(
         assert kept.look() == Ledger(stage.view(), wallet.address).look()
     assert kept.look().counts["final"] == 2
     assert kept._next > stage.contracts.deployment.block
+
+
+def test_a_look_that_never_ends_does_not_keep_the_player_from_ending(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infernet.monitor.metrics._STOP_SECONDS", 0.1)
+    gone, looks = threading.Event(), threading.Event()
+
+    def ask_a_queue_that_is_gone() -> bool:
+        looks.set()
+        return gone.wait(60)
+
+    def fail(observatory: Observatory) -> NoReturn:
+        raise RetryableChainError("gone as well")
+
+    monkeypatch.setattr(Observatory, "take", fail)
+    observatory = Observatory(stage.view(), stage.wallet().address, Role.MINER, {})
+    monitor = Monitor(observatory, Sources(Path(), "queue", ask_a_queue_that_is_gone))
+    monitor.start()
+    assert looks.wait(10)
+    began = time.monotonic()
+    monitor.stop()
+    assert time.monotonic() - began < 20
+    gone.set()
+    assert monitor._thread is not None
+    monitor._thread.join(10)
