@@ -373,3 +373,6 @@ class _Turns:
             self._score_at = time.monotonic() + _SCORE_SECONDS
         self._pool.refresh(self._clock.now())
         return has_acted
+
+    def stop(self) -> None:
+        """Note nothing: whatever is not sent is on disk."""
