@@ -48,9 +48,8 @@ class Purse:
     `booked`: returns the stakes of claims on their way, which are still free in the vault.
     """
 
-    def __init__(self, means: Means, booked: Callable[[], Wei]) -> None:
-        self._means, self._booked = means, booked
-        self._prices = Prices(means.contracts.chain)
+    def __init__(self, means: Means, prices: Prices, booked: Callable[[], Wei]) -> None:
+        self._means, self._prices, self._booked = means, prices, booked
         self._naps = Naps()
 
     def owed(

@@ -38,15 +38,11 @@ class _Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Market:
-    """Open tasks of the models held at one head: `claims` by task, `results`: tasks asserted.
-
-    `own_results`: those of them that this miner asserted.
-    """
+    """Open tasks of the models held at one head: `claims` by task, `results`: tasks asserted."""
 
     offers: dict[TaskId, TaskFound]
     claims: dict[TaskId, _Claim]
     results: frozenset[TaskId]
-    own_results: frozenset[TaskId]
 
 
 @dataclass(slots=True)
@@ -67,7 +63,7 @@ class Service:
         self._lock = Lock()
         self._read: tuple[Head, _Market] | None = None
         self._prices = Prices(means.contracts.chain)
-        self._purse = Purse(means, self._stake_booked)
+        self._purse = Purse(means, self._prices, self._stake_booked)
         self._given_up: set[TaskId] = set()
         self._left_alone: set[str] = set()
         self._seen: dict[TaskId, float] = {}
@@ -75,7 +71,7 @@ class Service:
 
     def works(self, look: Look, at_stake: AtStake) -> list[Work]:
         """Return what is to be done about tasks: gas for all first, then results, then claims."""
-        market = self._look(look)
+        market = self._look(look, at_stake)
         self._settle_bookings(look, market)
         claimed = self._claimed(look, market)
         hopeless = {task_id for task_id in claimed if self._has_failed(task_id)}
@@ -92,7 +88,7 @@ class Service:
             works += self._claims(look, market, in_work, at_stake)
         return works
 
-    def _look(self, look: Look) -> _Market:
+    def _look(self, look: Look, at_stake: AtStake) -> _Market:
         if self._read and self._read[0] == look.head:
             return self._read[1]
         market, me = self._means.contracts.market, self._means.address
@@ -107,13 +103,11 @@ class Service:
                     Seconds(event["claimDeadline"]),
                     event.block_number,
                 )
-        asserted = market.open_assertions()
-        results = frozenset(found.task_id for found in asserted)
-        own_results = frozenset(found.task_id for found in asserted if found.executor == me)
+        results = frozenset(found.task_id for found in market.open_assertions())
         self._seen = {task_id: self._seen.get(task_id, time.monotonic()) for task_id in offers}
         # A result of a model that is served no more may still be demanded to show its input.
-        self._means.inputs.tidy(offers.keys() | own_results)
-        self._read = (look.head, _Market(offers, claims, results, own_results))
+        self._means.inputs.tidy(offers.keys() | at_stake.results)
+        self._read = (look.head, _Market(offers, claims, results))
         return self._read[1]
 
     def _claimed(self, look: Look, market: _Market) -> dict[TaskId, _Claim]:
