@@ -64,17 +64,27 @@ def assert_all(stage: Stage, executor: Executor, tasks: list[TaskId]) -> None:
 
 def hide_input(stage: Stage, root: bytes = b"\x05" * 32) -> AssertionId:
     """Assert something on an input that only its root names."""
-    market, executor = stage.contracts.market, stage.wallet()
+    market = stage.contracts.market
     stage.nonce += 1
     deadline = Seconds(stage.chain.next_timestamp() + 10**6)
     request = Request(stage.root, FEE, deadline, stage.nonce)
     task_id, _ = market.request(stage.wallet(), request, root, FEE)
+    return assert_output(stage, task_id, bytes(stage.program.header.output_type.byte_count))
+
+
+def assert_output(stage: Stage, task_id: TaskId, output: bytes) -> AssertionId:
+    """Have a fresh account claim a task with the least stake and assert an output."""
+    market, executor = stage.contracts.market, stage.wallet()
     stake = stage.contracts.registry.info(stage.root).minimum_stake
     market.claim(executor, task_id, stake, stake)
-    output = bytes(stage.program.header.output_type.byte_count)
     market.assert_result(executor, task_id, 1, output)
     (found,) = market.assertions(taskId=task_id)
     return found.assertion_id
+
+
+def false(output: bytes) -> bytes:
+    """Return another output of that size."""
+    return bytes([output[0] ^ 1]) + output[1:]
 
 
 def play_out(stage: Stage, lie: Lie, *fishermen: Fisherman) -> None:

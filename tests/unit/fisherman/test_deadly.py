@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from infernet.actors.crew import Crew
 from infernet.actors.holdings import Run
@@ -15,23 +12,12 @@ from infernet.chain.market import Request
 from infernet.chain.records import AssertionId, Seconds
 from infernet.chain.wallet import Wallet
 from infernet.store.database import Database, open_database
-from tests.stage import FEE, Stage, new_stage
-from tests.unit.fisherman.lies import events, tell_truth
+from tests.stage import FEE, Stage
+from tests.unit.fisherman.lies import assert_output, events, false, tell_truth
 
 
 class Death(BaseException):
     """Stands for a signal that nobody catches."""
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage(seed=0)
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 def poison(stage: Stage) -> bytes:
@@ -41,17 +27,12 @@ def poison(stage: Stage) -> bytes:
 
 def lie_about(stage: Stage, data: bytes) -> AssertionId:
     """Assert a false result on an input that travels along."""
-    market, liar = stage.contracts.market, stage.wallet()
+    market = stage.contracts.market
     stage.nonce += 1
     deadline = Seconds(stage.chain.next_timestamp() + 10**6)
     request = Request(stage.root, FEE, deadline, stage.nonce)
     task_id, _ = market.request_with_input(stage.wallet(), request, data, FEE)
-    stake = stage.contracts.registry.info(stage.root).minimum_stake
-    market.claim(liar, task_id, stake, stake)
-    output = stage.truth(data).output
-    market.assert_result(liar, task_id, 1, bytes([output[0] ^ 1]) + output[1:])
-    (found,) = market.assertions(taskId=task_id)
-    return found.assertion_id
+    return assert_output(stage, task_id, false(stage.truth(data).output))
 
 
 def watch_until_death(stage: Stage, wallet: Wallet, database: Database) -> bool:

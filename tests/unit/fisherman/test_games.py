@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,17 +19,6 @@ from infernet.store.database import open_database
 from interpreter.merkle import tree_of_bytes
 from tests.stage import ETHER, Stage, new_stage
 from tests.unit.fisherman.lies import assert_all, broken, events, hide_input, tell_lie, tell_truth
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage(seed=0)
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 def fund(stage: Stage, wallet: Wallet) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +14,8 @@ from infernet.store.checks import Coverage
 from interpreter.merkle import Hash
 from interpreter.program import Step
 from tests.programs import random_program
-from tests.stage import FEE, Stage, new_stage
+from tests.stage import FEE, Stage
 from tests.unit.fisherman.lies import events, hide_input, play_out, tell_lie, tell_truth
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage(seed=0)
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -13,7 +13,7 @@ from infernet.chain.records import Asserted, AssertionId, DemandStatus, Wei
 from infernet.store.checks import Coverage
 from tests.attack.test_actors import bare_task
 from tests.stage import ETHER, Stage, new_stage
-from tests.unit.fisherman.lies import events
+from tests.unit.fisherman.lies import assert_output, events, false
 
 # Such a fisherman demands nothing itself.
 WAITING = FishermanPolicy(hidden_share=Fraction(0))
@@ -24,22 +24,9 @@ def built() -> Stage:
     return new_stage()
 
 
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
-
-
 def lie_hidden(stage: Stage) -> AssertionId:
     """Return a false result on a hidden input."""
-    market, liar = stage.contracts.market, stage.wallet()
-    task_id = bare_task(stage, stage.data)
-    stake = stage.contracts.registry.info(stage.root).minimum_stake
-    market.claim(liar, task_id, stake, stake)
-    output = stage.truth().output
-    market.assert_result(liar, task_id, 1, bytes([output[0] ^ 1]) + output[1:])
-    (found,) = market.assertions(taskId=task_id)
-    return found.assertion_id
+    return assert_output(stage, bare_task(stage, stage.data), false(stage.truth().output))
 
 
 def demand_at_the_end(stage: Stage, assertion_id: AssertionId) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-
-import pytest
 
 from fisherman.cost import reward_of
 from fisherman.policy import FishermanPolicy, Mode
@@ -14,22 +11,11 @@ from infernet.actors.holdings import Run
 from infernet.chain.records import AssertionStatus
 from infernet.store.checks import Coverage
 from infernet.store.database import open_database
-from tests.stage import Stage, new_stage
+from tests.stage import Stage
 from tests.unit.fisherman.lies import events, hide_input, locked, play_out, tell_lie, tell_truth
 
 WATCHTOWER = FishermanPolicy(mode=Mode.WATCHTOWER)
 DEFENSIVE = FishermanPolicy(mode=Mode.DEFENSIVE)
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage(seed=0)
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 def test_a_watchtower_needs_no_money_and_never_sends(stage: Stage) -> None:

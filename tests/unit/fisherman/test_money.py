@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -14,7 +13,7 @@ from fisherman.purse import Purse
 from infernet.chain.fees import Prices
 from infernet.chain.records import NO_WEI, Wei
 from infernet.chain.wallet import Wallet, faucet
-from tests.stage import ETHER, Stage, new_stage
+from tests.stage import ETHER, Stage
 from tests.unit.fisherman.lies import (
     events,
     hide_input,
@@ -24,17 +23,6 @@ from tests.unit.fisherman.lies import (
 )
 
 GREEDY = FishermanPolicy(minimum_profit_wei=Wei(10**6 * ETHER))
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage(seed=0)
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 def fund(stage: Stage, wallet: Wallet, amount: Wei) -> None:

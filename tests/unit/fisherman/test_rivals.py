@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from bisection.game import Player, Prove
@@ -16,19 +14,8 @@ from infernet.chain.errors import Reverted
 from infernet.chain.records import GameStatus
 from infernet.chain.wallet import KeySigner
 from interpreter.program import Step
-from tests.stage import Stage, base_fee, new_stage
+from tests.stage import Stage, base_fee
 from tests.unit.fisherman.lies import broken, events, locked, tell_lie
-
-
-@pytest.fixture(scope="module")
-def built() -> Stage:
-    return new_stage(seed=0)
-
-
-@pytest.fixture
-def stage(built: Stage) -> Iterator[Stage]:
-    with built.rewound() as stage:
-        yield stage
 
 
 def test_a_commit_that_was_not_opened_before_the_assertion_fell_is_lost_and_settled(
